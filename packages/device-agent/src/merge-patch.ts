@@ -1,0 +1,51 @@
+/** A JSON object as twins carry it. */
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** RFC 7396: what a twin becomes by a patch; null removes. */
+export function applyMergePatch(target: JsonObject, patch: JsonObject): JsonObject {
+  const result: Record<string, unknown> = { ...target };
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) {
+      // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- a copy of our own, made above
+      delete result[key];
+    } else if (isJsonObject(value)) {
+      const before = result[key];
+      result[key] = applyMergePatch(isJsonObject(before) ? before : {}, value);
+    } else {
+      result[key] = value;
+    }
+  }
+  return result;
+}
+
+/** The two patches as one: nulls stay, since they still have to remove something at the hub. */
+export function joinMergePatches(first: JsonObject, second: JsonObject): JsonObject {
+  const result: Record<string, unknown> = { ...first };
+  for (const [key, value] of Object.entries(second)) {
+    const before = result[key];
+    result[key] = isJsonObject(value) && isJsonObject(before) ? joinMergePatches(before, value) : value;
+  }
+  return result;
+}
+
+/** The patch that leads from one to the other; undefined where they are equal. */
+export function createMergePatch(from: JsonObject, to: JsonObject): JsonObject | undefined {
+  const patch: Record<string, unknown> = {};
+  for (const key of Object.keys(from)) {
+    if (!(key in to)) patch[key] = null;
+  }
+  for (const [key, value] of Object.entries(to)) {
+    const before = from[key];
+    if (isJsonObject(value) && isJsonObject(before)) {
+      const inner = createMergePatch(before, value);
+      if (inner) patch[key] = inner;
+    } else if (!(key in from) || JSON.stringify(before) !== JSON.stringify(value)) {
+      patch[key] = value;
+    }
+  }
+  return Object.keys(patch).length === 0 ? undefined : patch;
+}
