@@ -1,2 +1,4 @@
 #!/usr/bin/env node
-import '../dist/command.js';
+import { runCommand } from '../dist/command.js';
+
+await runCommand(process.argv);

@@ -27,6 +27,14 @@ export type DesiredHandler = (
   change: DesiredChange,
 ) => Promise<Readonly<Record<string, Acknowledgement>> | undefined> | Readonly<Record<string, Acknowledgement>> | undefined;
 
+/** What the desired properties are brought to, and whom they tell. */
+export interface DesiredPropertiesOptions {
+  readonly handle: DesiredHandler;
+  /** Takes the acknowledgement as a patch of reported properties. */
+  readonly acknowledge: (patch: JsonObject) => void;
+  readonly onHandled: (version: number) => void;
+}
+
 interface Mark {
   readonly version: number;
   readonly desired: JsonObject;
@@ -37,15 +45,13 @@ const markName = 'desired';
 /** Follows the desired properties by version: no change twice, none left out, also over a restart. */
 export class DesiredProperties {
   readonly #store: StateStore;
-  readonly #handler: DesiredHandler;
-  readonly #report: (patch: JsonObject) => void;
+  readonly #options: DesiredPropertiesOptions;
   #mark: Mark;
   #work: Promise<void> = Promise.resolve();
 
-  constructor(store: StateStore, handler: DesiredHandler, report: (patch: JsonObject) => void) {
+  constructor(store: StateStore, options: DesiredPropertiesOptions) {
     this.#store = store;
-    this.#handler = handler;
-    this.#report = report;
+    this.#options = options;
     this.#mark = (store.get(markName) as Mark | undefined) ?? { version: 0, desired: {} };
   }
 
@@ -85,16 +91,17 @@ export class DesiredProperties {
     const properties = createMergePatch(this.#mark.desired, next.desired);
     if (properties) {
       const acknowledged = await this.#ask({ properties, desired: next.desired, version: next.version });
-      if (Object.keys(acknowledged).length > 0) this.#report(acknowledged);
+      if (Object.keys(acknowledged).length > 0) this.#options.acknowledge(acknowledged);
     }
     // Only now: cut before this line, the change is handled again and not lost.
     this.#mark = next;
     this.#store.put(markName, next);
+    this.#options.onHandled(next.version);
   }
 
   async #ask(change: DesiredChange): Promise<JsonObject> {
     try {
-      const answers = (await this.#handler(change)) ?? {};
+      const answers = (await this.#options.handle(change)) ?? {};
       return Object.fromEntries(
         Object.entries(answers).map(([name, { value, code = 200, description }]) => [
           name,

@@ -12,6 +12,10 @@ import { TelemetrySender } from './telemetry-sender.ts';
 export type WorkEvent =
   | { readonly type: 'telemetry-acknowledged'; readonly messageId: string }
   | { readonly type: 'message-completed'; readonly messageId: string | undefined }
+  /** Messages, methods and desired properties of this connection are on their way to the handlers. */
+  | { readonly type: 'subscribed' }
+  /** The desired properties up to this version have been handled, and are remembered as such. */
+  | { readonly type: 'desired-handled'; readonly version: number }
   | { readonly type: 'reported'; readonly properties: JsonObject }
   | { readonly type: 'handler-failed'; readonly handler: 'onMessage'; readonly error: unknown }
   | { readonly type: 'twin-failed'; readonly error: DeviceAgentError };
@@ -40,7 +44,11 @@ export class DeviceWork {
     this.outbox = createOutbox(store);
     this.#inbox = createInbox(store);
     this.#reported = new ReportedProperties(store);
-    this.#desired = new DesiredProperties(store, handlers.onDesired, (patch) => this.report(patch));
+    this.#desired = new DesiredProperties(store, {
+      handle: handlers.onDesired,
+      acknowledge: (patch) => this.report(patch),
+      onHandled: (version) => handlers.onEvent({ type: 'desired-handled', version }),
+    });
     this.sender = new TelemetrySender(this.outbox, (messageId) =>
       handlers.onEvent({ type: 'telemetry-acknowledged', messageId }),
     );
@@ -91,6 +99,7 @@ export class DeviceWork {
   async #followTwin(session: HubSession): Promise<void> {
     await this.#onTwin(session, async () => {
       await session.subscribe();
+      this.#handlers.onEvent({ type: 'subscribed' });
       await this.#fetchDesired(session);
     });
   }

@@ -22,12 +22,23 @@ export function applyMergePatch(target: JsonObject, patch: JsonObject): JsonObje
   return result;
 }
 
-/** The two patches as one: nulls stay, since they still have to remove something at the hub. */
-export function joinMergePatches(first: JsonObject, second: JsonObject): JsonObject {
+/**
+ * The two patches as one that does the same; nulls stay, since they still have to remove something at the hub.
+ *
+ * Undefined where no one patch can: an object put in the place of a value (or of nothing) would be merged into what
+ * stood there before.
+ */
+export function joinMergePatches(first: JsonObject, second: JsonObject): JsonObject | undefined {
   const result: Record<string, unknown> = { ...first };
   for (const [key, value] of Object.entries(second)) {
     const before = result[key];
-    result[key] = isJsonObject(value) && isJsonObject(before) ? joinMergePatches(before, value) : value;
+    if (!isJsonObject(value) || !(key in first)) {
+      result[key] = value;
+      continue;
+    }
+    const joined = isJsonObject(before) ? joinMergePatches(before, value) : undefined;
+    if (joined === undefined) return undefined;
+    result[key] = joined;
   }
   return result;
 }

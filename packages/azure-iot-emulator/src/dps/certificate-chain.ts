@@ -1,0 +1,104 @@
+import { type Certificate, isIssuedBy, isSameCertificate, isSelfSigned } from './certificate.ts';
+
+/** Why a presented chain isn't good enough, in words for the emulator's log. */
+export interface ChainFault {
+  readonly fault: 'broken' | 'notInTime' | 'notAnAuthority' | 'noVerifiedAuthority';
+  readonly reason: string;
+}
+
+/** A chain that holds: the certificates from the leaf up to a verified authority, which is the last one. */
+export interface TrustedChain {
+  readonly certificates: readonly Certificate[];
+}
+
+/**
+ * RFC 5280 section 6 as far as DPS is known to look: each certificate is issued by the next, all are in their time,
+ * issuers are authorities within their path length.
+ *
+ * @param chain - leaf first, as presented
+ * @param nowMs - Unix milliseconds
+ * @returns undefined where the chain holds together
+ */
+export async function findChainFault(chain: readonly Certificate[], nowMs: number): Promise<ChainFault | undefined> {
+  for (const [index, certificate] of chain.entries()) {
+    const issuer = chain[index + 1];
+    const fault =
+      timeFault(certificate, nowMs) ?? authorityFault(certificate, index) ?? (await issuerFault(certificate, issuer));
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+}
+
+function timeFault(certificate: Certificate, nowMs: number): ChainFault | undefined {
+  const { subject, notBeforeMs, notAfterMs } = certificate;
+  if (nowMs < notBeforeMs) {
+    return { fault: 'notInTime', reason: `${subject} is not valid before ${new Date(notBeforeMs).toISOString()}` };
+  }
+  if (nowMs > notAfterMs) {
+    return { fault: 'notInTime', reason: `${subject} expired at ${new Date(notAfterMs).toISOString()}` };
+  }
+  return undefined;
+}
+
+/** `index` counts from the leaf, so that `index - 1` intermediates stand below an authority. */
+function authorityFault(certificate: Certificate, index: number): ChainFault | undefined {
+  if (index === 0) return undefined;
+  if (!certificate.isAuthority) {
+    return { fault: 'notAnAuthority', reason: `${certificate.subject} is no certificate authority (basicConstraints)` };
+  }
+  if (certificate.pathLength !== undefined && index - 1 > certificate.pathLength) {
+    return {
+      fault: 'notAnAuthority',
+      reason: `${certificate.subject} allows ${certificate.pathLength} intermediates below it, ${index - 1} were presented`,
+    };
+  }
+  return undefined;
+}
+
+async function issuerFault(certificate: Certificate, issuer: Certificate | undefined): Promise<ChainFault | undefined> {
+  if (issuer === undefined || (await isIssuedBy(certificate, issuer))) return undefined;
+  return {
+    fault: 'broken',
+    reason: `${certificate.subject} is not signed by the next certificate presented, ${issuer.subject}`,
+  };
+}
+
+/**
+ * Follows a chain without fault up to its topmost verified authority: the issuer of the last certificate presented (DPS
+ * has it, so that a device may leave it out), or one that was presented.
+ */
+export async function trustChain(
+  chain: readonly Certificate[],
+  verifiedAuthorities: readonly Certificate[],
+  nowMs: number,
+): Promise<TrustedChain | ChainFault> {
+  const isVerified = (certificate: Certificate) =>
+    verifiedAuthorities.some((authority) => isSameCertificate(authority, certificate));
+  const last = chain.at(-1);
+  const issuer = last && !isVerified(last) ? await findIssuer(last, verifiedAuthorities) : undefined;
+  if (issuer !== undefined) {
+    const fault = timeFault(issuer, nowMs) ?? authorityFault(issuer, chain.length);
+    return fault ?? { certificates: [...chain, issuer] };
+  }
+  const top = chain.findLastIndex((certificate, index) => index > 0 && isVerified(certificate));
+  if (top > 0) return { certificates: chain.slice(0, top + 1) };
+  return { fault: 'noVerifiedAuthority', reason: await untrustedReason(last) };
+}
+
+async function findIssuer(
+  certificate: Certificate,
+  authorities: readonly Certificate[],
+): Promise<Certificate | undefined> {
+  for (const authority of authorities) {
+    if (await isIssuedBy(certificate, authority)) return authority;
+  }
+  return undefined;
+}
+
+async function untrustedReason(last: Certificate | undefined): Promise<string> {
+  if (last === undefined) return 'no certificate was presented';
+  return (await isSelfSigned(last))
+    ? `the presented chain ends at ${last.subject}, which is no verified certificate of this DPS`
+    : `the presented chain ends at ${last.subject}, and its issuer ${last.issuer} is no verified certificate of this DPS: ` +
+        'an intermediate is missing from the chain, or the root is not uploaded and verified';
+}

@@ -1,0 +1,70 @@
+import type { FastifyInstance } from 'fastify';
+import { MANAGEMENT_AUDIENCES, registerArmRoutes } from './arm/arm-routes.ts';
+import type { ManagementPlane } from './arm/management-plane.ts';
+import type { EmulatorCloud } from './cloud.ts';
+import type { DeviceRegistration } from './dps/device-registration.ts';
+import { registerDpsDeviceRoutes } from './dps/dps-device-routes.ts';
+import { registerDpsServiceRoutes } from './dps/dps-service-routes.ts';
+import { registerEntraRoutes } from './entra/entra-routes.ts';
+import type { TokenAuthority } from './entra/token-authority.ts';
+import { dispatchByHost, type PlaneName } from './host-dispatch.ts';
+import { createHttpApp } from './http-app.ts';
+import { registerHubRoutes } from './hub/hub-routes.ts';
+
+/** What the HTTP planes work on. */
+export interface HttpPlanesOptions {
+  readonly cloud: EmulatorCloud;
+  readonly management: ManagementPlane;
+  readonly registration: DeviceRegistration;
+  readonly tokens: TokenAuthority;
+}
+
+/** All planes that speak HTTP, behind one handler. */
+export interface HttpPlanes {
+  readonly handle: ReturnType<typeof dispatchByHost>;
+  close(): Promise<void>;
+}
+
+/** Builds every plane and makes it ready. */
+export async function createHttpPlanes(options: HttpPlanesOptions): Promise<HttpPlanes> {
+  const { cloud, management, registration, tokens } = options;
+  const { now, log } = management.options;
+  const origin = cloud.authorityHost;
+  const register: Record<PlaneName, (app: FastifyInstance) => void> = {
+    entra: (app) =>
+      registerEntraRoutes(app, {
+        authority: tokens,
+        principal: cloud.servicePrincipal,
+        audiences: [
+          ...MANAGEMENT_AUDIENCES,
+          cloud.provisioningServiceAudience,
+          cloud.hubAudience,
+          'https://eventhubs.azure.net',
+        ],
+        origin,
+        now,
+      }),
+    resourceManager: (app) => registerArmRoutes(app, { plane: management, tokens, origin }),
+    provisioningService: (app) => registerDpsServiceRoutes(app, { instances: management.instances, tokens, now, log }),
+    provisioningDevice: (app) => registerDpsDeviceRoutes(app, { registration, now }),
+    hub: (app) => registerHubRoutes(app, { hubs: management.hubs, tokens, now }),
+  };
+  const apps = await Promise.all(
+    Object.entries(register).map(async ([name, registerRoutes]) => {
+      const app = createHttpApp();
+      registerRoutes(app);
+      await app.ready();
+      return [name as PlaneName, app] as const;
+    }),
+  );
+  const handlers = Object.fromEntries(apps.map(([name, app]) => [name, app.routing.bind(app)])) as Record<
+    PlaneName,
+    FastifyInstance['routing']
+  >;
+  return {
+    handle: dispatchByHost(handlers),
+    close: async () => {
+      await Promise.all(apps.map(([, app]) => app.close()));
+    },
+  };
+}

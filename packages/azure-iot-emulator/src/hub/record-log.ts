@@ -1,0 +1,114 @@
+import type { StartTimer } from '../mqtt/timer.ts';
+import { ChangeSignal } from './change-signal.ts';
+
+/** A record with its place in its log; places start at 1 and never repeat. */
+export interface LogRecord {
+  readonly sequenceNumber: number;
+}
+
+/** Options of {@link RecordLog}. */
+export interface RecordLogOptions<T> {
+  /** The oldest records go when there are more than this. */
+  readonly mostRecords: number;
+  /** The oldest records go when their sizes sum up to more than this. */
+  readonly mostBytes: number;
+  readonly sizeOf: (record: T) => number;
+  readonly startTimer: StartTimer;
+}
+
+/** What happened at a hub, in order, bounded by number and size: a place to read telemetry and feedback from. */
+export class RecordLog<T extends LogRecord> {
+  readonly #options: RecordLogOptions<T>;
+  readonly #signal: ChangeSignal;
+  readonly #subscribers = new Set<(record: T) => void>();
+  /** The kept records stand from `#first` on; the rest is cut off now and then instead of at each append. */
+  #records: T[] = [];
+  #first = 0;
+  #bytes = 0;
+  #lastSequenceNumber = 0;
+  #isClosed = false;
+
+  constructor(options: RecordLogOptions<T>) {
+    this.#options = options;
+    this.#signal = new ChangeSignal(options.startTimer);
+  }
+
+  /** Sequence number of the newest record ever appended; 0 before the first. */
+  get lastSequenceNumber(): number {
+    return this.#lastSequenceNumber;
+  }
+
+  /** Kept records with a sequence number above `after` (default 0), oldest first. */
+  list(after = 0): T[] {
+    const firstKept = this.#records[this.#first]?.sequenceNumber ?? 0;
+    return this.#records.slice(this.#first + Math.max(0, after + 1 - firstKept));
+  }
+
+  /**
+   * The oldest record above `after` that fits, now or within `timeoutMs`.
+   *
+   * @param wait.after - sequence number; default 0, which takes kept records into account
+   * @returns undefined when the time is over or the hub is closed
+   */
+  waitFor(
+    predicate: (record: T) => boolean,
+    wait: { readonly timeoutMs: number; readonly after?: number },
+  ): Promise<T | undefined> {
+    let seen = wait.after ?? 0;
+    return this.#signal.until(() => {
+      const fresh = this.list(seen);
+      seen = this.#lastSequenceNumber;
+      return fresh.find(predicate);
+    }, wait.timeoutMs);
+  }
+
+  /** Calls `listener` with each new record; what it returns ends that. */
+  subscribe(listener: (record: T) => void): () => void {
+    this.#subscribers.add(listener);
+    return () => this.#subscribers.delete(listener);
+  }
+
+  /** All kept records, then each new one, until the hub is closed. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
+    let seen = 0;
+    while (!this.#isClosed) {
+      const fresh = this.list(seen);
+      for (const record of fresh) {
+        seen = record.sequenceNumber;
+        yield record;
+      }
+      if (fresh.length === 0) await this.#signal.until(() => this.list(seen)[0], Number.MAX_SAFE_INTEGER);
+    }
+  }
+
+  /** Adds what `make` builds for the next sequence number. */
+  append(make: (sequenceNumber: number) => T): T {
+    const record = make(this.#lastSequenceNumber + 1);
+    this.#lastSequenceNumber = record.sequenceNumber;
+    this.#records.push(record);
+    this.#bytes += this.#options.sizeOf(record);
+    this.#dropOldest();
+    for (const listener of this.#subscribers) listener(record);
+    this.#signal.changed();
+    return record;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#signal.close();
+  }
+
+  #dropOldest(): void {
+    const { mostRecords, mostBytes, sizeOf } = this.#options;
+    let oldest = this.#records[this.#first];
+    while (oldest && (this.#records.length - this.#first > mostRecords || this.#bytes > mostBytes)) {
+      this.#bytes -= sizeOf(oldest);
+      this.#first += 1;
+      oldest = this.#records[this.#first];
+    }
+    if (this.#first > mostRecords) {
+      this.#records = this.#records.slice(this.#first);
+      this.#first = 0;
+    }
+  }
+}

@@ -1,0 +1,272 @@
+import type { Duplex } from 'node:stream';
+import {
+  generate,
+  parser as createParser,
+  type IConnectPacket,
+  type IPublishPacket,
+  type ISubscribePacket,
+  type IUnsubscribePacket,
+  type Packet,
+} from 'mqtt-packet';
+import { KeepAlive } from './keep-alive.ts';
+import { OutboundPublishes } from './outbound-publishes.ts';
+import { largestPacketBytes } from './packet-limit.ts';
+import type { ConnectRefusal, MqttClient, MqttConnect, MqttService, MqttSession } from './service.ts';
+import type { StartTimer } from './timer.ts';
+
+/** Options of {@link serveMqtt}. */
+export interface ServeMqttOptions {
+  readonly stream: Duplex;
+  readonly presentedChain: readonly Uint8Array[];
+  readonly mqttServices: readonly MqttService[];
+  readonly log: (line: string) => void;
+  readonly now: () => number;
+  readonly startTimer: StartTimer;
+}
+
+/** Unacknowledged packets of one client that are worked on at a time; above it the client's bytes stay unread. */
+const mostInboundPublishes = 1000;
+
+/** Packets that may wait for CONNACK; MQTT 3.1.1 section 3.1.4 lets clients send them early. */
+const mostEarlyPackets = 100;
+
+/** Speaks MQTT 3.1.1 with one client until its stream ends; the session behind it comes from the service it names. */
+export function serveMqtt(options: ServeMqttOptions): void {
+  new MqttConnection(options).start();
+}
+
+type State = 'new' | 'connecting' | 'open' | 'closed';
+
+class MqttConnection implements MqttClient {
+  readonly #options: ServeMqttOptions;
+  readonly #stream: Duplex;
+  readonly #parser = createParser();
+  readonly #outbound = new OutboundPublishes();
+  #state: State = 'new';
+  #clientId = '';
+  #session: MqttSession | undefined;
+  #keepAlive: KeepAlive | undefined;
+  #early: Packet[] = [];
+  #inboundPublishes = 0;
+  #acknowledged: Promise<unknown> = Promise.resolve();
+
+  constructor(options: ServeMqttOptions) {
+    this.#options = options;
+    this.#stream = options.stream;
+  }
+
+  start(): void {
+    this.#parser.on('packet', (packet) => this.#receive(packet));
+    this.#parser.on('error', (error: Error) => this.close(`protocol error: ${error.message}`));
+    this.#stream.on('data', (chunk: Buffer) => this.#parse(chunk));
+    this.#stream.on('drain', () => this.#regulate());
+    this.#stream.on('end', () => this.#end(false, 'the client went away'));
+    this.#stream.on('error', (error: Error) => this.#end(false, error.message));
+    this.#stream.on('close', () => this.#end(false, 'the connection was lost'));
+  }
+
+  publish(topic: string, payload: Uint8Array, qos: 0 | 1): Promise<void> {
+    if (this.#state !== 'open') return Promise.reject(new Error('the connection has ended'));
+    const packet = { cmd: 'publish', topic, payload: Buffer.from(payload), qos, dup: false, retain: false } as const;
+    if (qos === 0) {
+      this.#send(packet);
+      return Promise.resolve();
+    }
+    const { messageId, acknowledged } = this.#outbound.add();
+    this.#send({ ...packet, messageId });
+    return acknowledged;
+  }
+
+  close(reason: string): void {
+    this.#end(false, reason);
+  }
+
+  #parse(chunk: Buffer): void {
+    if (this.#state === 'closed') return;
+    this.#keepAlive?.heard();
+    if (this.#parser.parse(chunk) > largestPacketBytes) this.close(`packet larger than ${largestPacketBytes} bytes`);
+  }
+
+  #receive(packet: Packet): void {
+    if (this.#state === 'closed') return;
+    if (this.#state === 'new') {
+      if (packet.cmd === 'connect') void this.#connect(packet);
+      else this.close(`protocol error: ${packet.cmd} before CONNECT`);
+      return;
+    }
+    if (this.#session && this.#state === 'open') {
+      this.#dispatch(packet, this.#session);
+      return;
+    }
+    this.#early.push(packet);
+    if (this.#early.length > mostEarlyPackets) this.close('too many packets before CONNACK');
+  }
+
+  #dispatch(packet: Packet, session: MqttSession): void {
+    switch (packet.cmd) {
+      case 'publish':
+        this.#takePublish(packet, session);
+        return;
+      case 'puback':
+        this.#outbound.acknowledge(packet.messageId ?? 0);
+        return;
+      case 'subscribe':
+        this.#subscribe(packet, session);
+        return;
+      case 'unsubscribe':
+        this.#unsubscribe(packet, session);
+        return;
+      case 'pingreq':
+        this.#send({ cmd: 'pingresp' });
+        return;
+      case 'disconnect':
+        this.#end(true, 'DISCONNECT');
+        return;
+      default:
+        // Among them a second CONNECT [MQTT-3.1.0-2] and every packet that only a server or QoS 2 uses.
+        this.close(`protocol error: unexpected ${packet.cmd}`);
+    }
+  }
+
+  async #connect(packet: IConnectPacket): Promise<void> {
+    this.#state = 'connecting';
+    this.#clientId = packet.clientId;
+    const username = packet.username ?? '';
+    if (packet.protocolVersion !== 4) {
+      this.#refuse(1, `MQTT 3.1.1 (level 4) expected, level ${packet.protocolVersion ?? 'unknown'} found`);
+      return;
+    }
+    const service = this.#options.mqttServices.find((candidate) => candidate.accepts(username));
+    if (!service) {
+      this.#refuse(5, `no service behind the user name '${username}'`);
+      return;
+    }
+    try {
+      const answer = await service.connect(connectOf(packet, this.#options.presentedChain), this);
+      if ('refusal' in answer) this.#refuse(answer.refusal, answer.reason);
+      else this.#open(answer, packet);
+    } catch (error) {
+      this.#refuse(3, `the service failed: ${messageOf(error)}`);
+    }
+  }
+
+  #open(session: MqttSession, packet: IConnectPacket): void {
+    if (this.#isClosed()) {
+      session.closed(false);
+      return;
+    }
+    const { now, startTimer } = this.#options;
+    this.#session = session;
+    this.#state = 'open';
+    this.#keepAlive = new KeepAlive({
+      keepAliveSeconds: packet.keepalive ?? 0,
+      now,
+      startTimer,
+      onSilence: (silentMs) => this.close(`keep-alive: nothing heard for ${Math.round(silentMs / 1000)} s`),
+    });
+    this.#send({ cmd: 'connack', returnCode: 0, sessionPresent: session.sessionPresent });
+    session.opened();
+    const early = this.#early;
+    this.#early = [];
+    for (const waiting of early) this.#receive(waiting);
+  }
+
+  #refuse(returnCode: ConnectRefusal, reason: string): void {
+    if (this.#isClosed()) return;
+    this.#state = 'closed';
+    this.#options.log(`MQTT ${this.#clientId}: refused with ${returnCode}: ${reason}`);
+    const connack = generate({ cmd: 'connack', returnCode, sessionPresent: false });
+    this.#stream.end(connack, () => this.#stream.destroy());
+  }
+
+  #takePublish(packet: IPublishPacket, session: MqttSession): void {
+    if (packet.qos === 2) {
+      this.close('QoS 2 is not supported');
+      return;
+    }
+    if (/[#+]/.test(packet.topic)) {
+      this.close('protocol error: wildcard in the topic of a PUBLISH [MQTT-3.3.2-2]');
+      return;
+    }
+    const { topic, qos, retain } = packet;
+    const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;
+    this.#inboundPublishes += 1;
+    const done = session.publish({ topic, payload, qos, retain });
+    // In the order of arrival [MQTT-4.6.0-2].
+    this.#acknowledged = Promise.all([done, this.#acknowledged]).then(
+      () => this.#finishPublish(packet),
+      (error: unknown) => this.close(messageOf(error)),
+    );
+    this.#regulate();
+  }
+
+  #finishPublish(packet: IPublishPacket): void {
+    this.#inboundPublishes -= 1;
+    if (packet.qos === 1 && packet.messageId !== undefined) this.#send({ cmd: 'puback', messageId: packet.messageId });
+    this.#regulate();
+  }
+
+  #subscribe(packet: ISubscribePacket, session: MqttSession): void {
+    const granted = packet.subscriptions.map(({ topic, qos }) => ({ topic, granted: session.subscribe(topic, qos) }));
+    this.#send({
+      cmd: 'suback',
+      messageId: packet.messageId ?? 0,
+      granted: granted.map((subscription) => subscription.granted),
+    });
+    for (const subscription of granted) {
+      if (subscription.granted !== 0x80) session.subscribed(subscription.topic);
+    }
+  }
+
+  #unsubscribe(packet: IUnsubscribePacket, session: MqttSession): void {
+    for (const topicFilter of packet.unsubscriptions) session.unsubscribe(topicFilter);
+    this.#send({ cmd: 'unsuback', messageId: packet.messageId ?? 0, granted: [] });
+  }
+
+  /** Everything written in one turn of the event loop leaves in one TLS record. */
+  #send(packet: Packet): void {
+    if (this.#isClosed()) return;
+    if (this.#stream.writableCorked === 0) {
+      this.#stream.cork();
+      process.nextTick(() => this.#stream.uncork());
+    }
+    this.#stream.write(generate(packet));
+  }
+
+  #regulate(): void {
+    const isBusy = this.#inboundPublishes > mostInboundPublishes || this.#stream.writableNeedDrain;
+    if (isBusy) this.#stream.pause();
+    else if (this.#stream.isPaused()) this.#stream.resume();
+  }
+
+  #isClosed(): boolean {
+    return this.#state === 'closed';
+  }
+
+  #end(graceful: boolean, reason: string): void {
+    if (this.#isClosed()) return;
+    this.#state = 'closed';
+    this.#keepAlive?.stop();
+    if (!graceful) this.#options.log(`MQTT ${this.#clientId}: connection ended: ${reason}`);
+    this.#outbound.failAll(new Error(`the connection has ended: ${reason}`));
+    this.#session?.closed(graceful);
+    this.#stream.destroy();
+  }
+}
+
+function connectOf(packet: IConnectPacket, presentedChain: readonly Uint8Array[]): MqttConnect {
+  const { will } = packet;
+  return {
+    clientId: packet.clientId,
+    username: packet.username ?? '',
+    password: packet.password,
+    cleanSession: packet.clean ?? false,
+    keepAliveSeconds: packet.keepalive ?? 0,
+    will: will && { topic: will.topic, payload: Buffer.from(will.payload) },
+    presentedChain,
+  };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,140 @@
+import { constants } from 'node:crypto';
+import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
+import { EmulatorError } from '../errors.ts';
+import { serveMqtt } from '../mqtt/connection.ts';
+import type { MqttService } from '../mqtt/service.ts';
+import { startSystemTimer, type StartTimer } from '../mqtt/timer.ts';
+import { attachMqttOverWebSocket } from '../mqtt/websocket.ts';
+import { presentedChain } from './presented-chain.ts';
+import type { ServerIdentity } from './server-identity.ts';
+
+/** Options of {@link listenTls}. */
+export interface ListenTlsOptions {
+  /** 0 picks a free port. */
+  readonly port: number;
+  /** Address to listen on; default 127.0.0.1. */
+  readonly host?: string;
+  readonly identity: ServerIdentity;
+  /** Answers every HTTP request. */
+  readonly http: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Asked in this order who takes a CONNECT packet. */
+  readonly mqttServices: readonly MqttService[];
+  /** Gets one line for each connection that ends otherwise than by the client's wish. Default: nothing is logged. */
+  readonly log?: (line: string) => void;
+  readonly now?: () => number;
+  readonly startTimer?: StartTimer;
+}
+
+/** A port that is open. */
+export interface TlsListener {
+  readonly port: number;
+  /** Stops listening and ends every connection at once; resolves when all are gone. */
+  close(): Promise<void>;
+}
+
+/** First byte of an MQTT CONNECT packet (MQTT 3.1.1 section 3.1.1); no HTTP method starts with it. */
+const connectPacketByte = 0x10;
+
+/** A client that says nothing after the handshake is let go after this time. */
+const firstByteTimeoutMs = 30_000;
+
+/**
+ * Opens one port for everything that Azure serves under one host name: MQTT, HTTP/1.1 and MQTT over WebSocket, told
+ * apart by the first byte inside of TLS. A client certificate is asked for, taken as it is, and judged by the services.
+ *
+ * @throws {EmulatorError} ERR_EMULATOR_PORT_TAKEN, ERR_EMULATOR_PORT_REFUSED
+ */
+export async function listenTls(options: ListenTlsOptions): Promise<TlsListener> {
+  const settings = { log: () => undefined, now: Date.now, startTimer: startSystemTimer, ...options };
+  const httpServer = createHttpServer(options.http);
+  attachMqttOverWebSocket(httpServer, (stream, request) =>
+    serveMqtt({ ...settings, stream, presentedChain: presentedChain(request.socket) }),
+  );
+  const server = createTlsServer({
+    key: options.identity.keyPem,
+    cert: options.identity.certificatePem,
+    requestCert: true,
+    rejectUnauthorized: false,
+    // An empty list instead of Node's bundled roots: nothing is verified here, and no stored root joins the chain.
+    ca: [],
+    // Classic hub and DPS names speak TLS 1.2 (Azure IoT Hub TLS support).
+    minVersion: 'TLSv1.2',
+    maxVersion: 'TLSv1.2',
+    // A resumed session would come without the client's certificates.
+    secureOptions: constants.SSL_OP_NO_TICKET,
+    noDelay: true,
+  });
+  const sockets = trackSockets(server);
+  server.on('tlsClientError', (error) => settings.log(`TLS handshake failed: ${error.message}`));
+  server.on('secureConnection', (socket) => {
+    socket.on('error', (error) => settings.log(`connection ended: ${error.message}`));
+    serveByFirstByte(socket, { ...settings, httpServer });
+  });
+  const port = await listen(server, options);
+  return {
+    port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      }),
+  };
+}
+
+function trackSockets(server: TlsServer): ReadonlySet<Socket> {
+  const sockets = new Set<Socket>();
+  const track = (socket: Socket): void => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  };
+  // Both: the plain socket is all there is during a handshake, the TLS one is what sessions hang on.
+  server.on('connection', track);
+  server.on('secureConnection', track);
+  return sockets;
+}
+
+type ConnectionSettings = Required<Pick<ListenTlsOptions, 'log' | 'now' | 'startTimer' | 'mqttServices'>>;
+
+function serveByFirstByte(socket: TLSSocket, settings: ConnectionSettings & { readonly httpServer: Server }): void {
+  const cancelTimer = settings.startTimer(firstByteTimeoutMs, () => socket.destroy());
+  socket.once('close', cancelTimer);
+  const serve = (): void => {
+    const chunk = socket.read() as Buffer | null;
+    if (chunk === null) {
+      socket.once('readable', serve);
+      return;
+    }
+    cancelTimer();
+    socket.unshift(chunk);
+    if (chunk[0] === connectPacketByte) {
+      serveMqtt({ ...settings, stream: socket, presentedChain: presentedChain(socket) });
+    } else {
+      settings.httpServer.emit('connection', socket);
+    }
+  };
+  socket.once('readable', serve);
+}
+
+function listen(server: TlsServer, options: ListenTlsOptions): Promise<number> {
+  const host = options.host ?? '127.0.0.1';
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, options.port, host)));
+    server.listen(options.port, host, () => resolve((server.address() as AddressInfo).port));
+  });
+}
+
+function listenError(cause: NodeJS.ErrnoException, port: number, host: string): EmulatorError {
+  return cause.code === 'EADDRINUSE'
+    ? new EmulatorError(
+        'ERR_EMULATOR_PORT_TAKEN',
+        `Port ${port} on ${host} is taken by another process; stop it, choose another port, or use 0 for a free one.`,
+        { cause },
+      )
+    : new EmulatorError(
+        'ERR_EMULATOR_PORT_REFUSED',
+        `Can't listen on port ${port} of ${host} (${cause.code ?? cause.message}); choose another port or address.`,
+        { cause },
+      );
+}

@@ -1,0 +1,63 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { applyMergePatch, createMergePatch, joinMergePatches, type JsonObject } from '../src/merge-patch.ts';
+
+const name = fc.constantFrom('a', 'b', 'c', 'd');
+const leaf = fc.oneof(fc.integer(), fc.boolean(), fc.string(), fc.array(fc.integer(), { maxLength: 3 }));
+const { document } = fc.letrec<{ document: JsonObject; value: unknown }>((tie) => ({
+  document: fc.dictionary(name, tie('value'), { maxKeys: 4, noNullPrototype: true }),
+  value: fc.oneof({ depthSize: 'small' }, leaf, tie('document')),
+}));
+const { patch } = fc.letrec<{ patch: JsonObject; value: unknown }>((tie) => ({
+  patch: fc.dictionary(name, tie('value'), { maxKeys: 4, noNullPrototype: true }),
+  value: fc.oneof({ depthSize: 'small' }, leaf, fc.constant(null), tie('patch')),
+}));
+
+describe('merge patches (RFC 7396)', () => {
+  it.each([
+    [{ a: 1 }, { a: 2 }, { a: 2 }],
+    [{ a: 1 }, { b: 2 }, { a: 1, b: 2 }],
+    [{ a: 1, b: 2 }, { a: null }, { b: 2 }],
+    [{ a: { b: 1, c: 2 } }, { a: { b: null } }, { a: { c: 2 } }],
+    [{ a: 1 }, { a: { b: 2 } }, { a: { b: 2 } }],
+    [{ a: [1] }, { a: [2] }, { a: [2] }],
+  ])('ok: %j patched with %j is %j', (target, change, expected) => {
+    expect(applyMergePatch(target, change)).toEqual(expected);
+  });
+
+  it('creates the patch that leads from one document to any other', () => {
+    fc.assert(
+      fc.property(document, document, (from, to) => {
+        const created = createMergePatch(from, to);
+        expect(applyMergePatch(from, created ?? {})).toEqual(to);
+        expect(created === undefined).toBe(JSON.stringify(sorted(from)) === JSON.stringify(sorted(to)));
+      }),
+    );
+  });
+
+  it('joins two patches into one that does the same', () => {
+    fc.assert(
+      fc.property(document, patch, patch, (target, first, second) => {
+        const inTurn = applyMergePatch(applyMergePatch(target, first), second);
+        const joined = joinMergePatches(first, second);
+        fc.pre(joined !== undefined);
+        expect(applyMergePatch(target, joined)).toEqual(inTurn);
+      }),
+    );
+  });
+
+  it('says so where no one patch does the same', () => {
+    expect(joinMergePatches({ a: 0 }, { a: { b: 1 } })).toBeUndefined();
+    expect(joinMergePatches({ a: null }, { a: { b: 1 } })).toBeUndefined();
+    expect(joinMergePatches({ x: { a: null } }, { x: { a: {} } })).toBeUndefined();
+  });
+});
+
+function sorted(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, inner]) => [key, sorted(inner)]),
+  );
+}

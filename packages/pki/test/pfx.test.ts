@@ -1,0 +1,193 @@
+import { describe, expect, it } from '@jest/globals';
+import { createPrivateKey } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
+import { inspect } from 'node:util';
+import { OctetString } from 'asn1js';
+import {
+  AlgorithmIdentifier,
+  AuthenticatedSafe,
+  CertBag,
+  ContentInfo,
+  id_CertBag_X509Certificate,
+  PFX,
+  SafeBag,
+  SafeContents,
+} from 'pkijs';
+import { pkijsEngine } from '../src/engine.ts';
+import { decodePfx, decryptPrivateKey, encodePfx, encryptPrivateKey, issueDeviceCertificate } from '../src/index.ts';
+import { createFactory, expectCode, makeCertificate, password } from './fixtures.ts';
+
+describe('PFX', () => {
+  it('gives back key and chain as they were', async () => {
+    const { device } = await createFactory();
+    const pfx = await encodePfx({ ...device, password, friendlyName: 'thermostat-1' });
+    const { chainPem, privateKeyPem } = device;
+    await expect(decodePfx(pfx, password)).resolves.toEqual({ chainPem, privateKeyPem });
+  });
+
+  it('opens in Node', async () => {
+    const { device } = await createFactory();
+    const pfx = Buffer.from(await encodePfx({ ...device, password }));
+    expect(() => createSecureContext({ pfx, passphrase: password })).not.toThrow();
+    expect(() => createSecureContext({ pfx, passphrase: 'other' })).toThrow('mac verify failure');
+  });
+
+  it('is read in the order of the chain, whatever the order in the file', async () => {
+    const { root, line, device } = await createFactory();
+    const shuffled = device.certificatePem + root.certificatePem + line.certificatePem;
+    const pfx = await encodePfx({ ...device, chainPem: shuffled, password });
+    expect((await decodePfx(pfx, password)).chainPem).toBe(device.chainPem);
+  });
+
+  it('leaves out certificates that are no part of the chain', async () => {
+    const { device } = await createFactory();
+    const other = await createFactory();
+    const pfx = await encodePfx({ ...device, chainPem: device.chainPem + other.line.certificatePem, password });
+    expect((await decodePfx(pfx, password)).chainPem).toBe(device.chainPem);
+  });
+
+  it('fail: wrong password, which no message repeats', async () => {
+    const { device } = await createFactory();
+    const pfx = await encodePfx({ ...device, password });
+    const error = await expectCode(decodePfx(pfx, 'not-Sesame'), 'ERR_PKI_PASSWORD_WRONG');
+    expect(error.message).toBe(
+      `The password doesn't open the PFX: give the one that it was saved with. (If that is it, the data is damaged.)`,
+    );
+    expect(inspect(error, { depth: 9 })).not.toContain('Sesame');
+  });
+
+  it('fail: altered by one bit', async () => {
+    const { device } = await createFactory();
+    const pfx = await encodePfx({ ...device, password });
+    const at = pfx.length >> 1;
+    pfx[at] = (pfx[at] ?? 0) ^ 1;
+    await expectCode(decodePfx(pfx, password), 'ERR_PKI_PASSWORD_WRONG');
+  });
+
+  it('fail: no password', async () => {
+    const { device } = await createFactory();
+    await expectCode(encodePfx({ ...device, password: '' }), 'ERR_PKI_PASSWORD_EMPTY');
+    await expectCode(decodePfx(Uint8Array.of(1), ''), 'ERR_PKI_PASSWORD_EMPTY');
+    await expect(decodePfx('text' as unknown as Uint8Array, password)).rejects.toThrow(TypeError);
+    await expect(decodePfx(Uint8Array.of(1), 5 as unknown as string)).rejects.toThrow(TypeError);
+  });
+
+  it("fail: another device's key", async () => {
+    const { line, device } = await createFactory();
+    const other = await issueDeviceCertificate(line, { registrationId: 'thermostat-2' });
+    const mixed = { chainPem: device.chainPem, privateKeyPem: other.privateKeyPem, password };
+    const error = await expectCode(encodePfx(mixed), 'ERR_PKI_KEY_MISMATCH');
+    expect(error.message).toContain('"CN=thermostat-1"');
+  });
+
+  it.each([
+    ['empty', ''],
+    ['text', 'hello, world'],
+    ['some other DER', '\x30\x03\x02\x01\x03'],
+  ])('fail: not a PFX: %s', async (_name, content) => {
+    await expectCode(decodePfx(Buffer.from(content, 'latin1'), password), 'ERR_PKI_PFX_UNREADABLE');
+  });
+
+  it('fail: cut off', async () => {
+    const { device } = await createFactory();
+    const pfx = await encodePfx({ ...device, password });
+    await expectCode(decodePfx(pfx.subarray(0, -20), password), 'ERR_PKI_PFX_UNREADABLE');
+  });
+
+  it('fail: a MAC that we do not know, or one by signature, or none', async () => {
+    const { device } = await createFactory();
+    const der = await encodePfx({ ...device, password });
+    const changed = (change: (pfx: PFX) => void): Uint8Array => {
+      const pfx = PFX.fromBER(der);
+      change(pfx);
+      return new Uint8Array(pfx.toSchema().toBER());
+    };
+    const md5 = changed(({ macData }) => {
+      if (macData) macData.mac.digestAlgorithm = new AlgorithmIdentifier({ algorithmId: '1.2.840.113549.2.5' });
+    });
+    await expectCode(decodePfx(md5, password), 'ERR_PKI_ENCRYPTION_UNSUPPORTED');
+    const signed = changed(({ authSafe }) => void (authSafe.contentType = ContentInfo.SIGNED_DATA));
+    await expectCode(decodePfx(signed, password), 'ERR_PKI_ENCRYPTION_UNSUPPORTED');
+    const bare = changed((pfx) => delete pfx.macData);
+    const error = await expectCode(decodePfx(bare, password), 'ERR_PKI_PFX_UNREADABLE');
+    expect(error.message).toContain('no MAC');
+  });
+
+  it('fail: no key in it', async () => {
+    const { certificate } = await makeCertificate('device-1');
+    const certValue = new OctetString({ valueHex: certificate.rawData });
+    const bagValue = new CertBag({ certId: id_CertBag_X509Certificate, certValue });
+    const value = new SafeContents({ safeBags: [new SafeBag({ bagId: '1.2.840.113549.1.12.10.1.3', bagValue })] });
+    const safe = new AuthenticatedSafe({ parsedValue: { safeContents: [{ privacyMode: 0, value }] } });
+    await safe.makeInternalValues({ safeContents: [{}] }, pkijsEngine);
+    const error = await expectCode(decodePfx(await seal(safe), password), 'ERR_PKI_PFX_UNREADABLE');
+    expect(error.message).toContain('no private key');
+  });
+
+  it('fail: a safe that no password opens', async () => {
+    const content = new ContentInfo({ contentType: ContentInfo.ENVELOPED_DATA, content: new OctetString() });
+    const error = await expectCode(
+      decodePfx(await seal(new AuthenticatedSafe({ safeContents: [content] })), password),
+      'ERR_PKI_ENCRYPTION_UNSUPPORTED',
+    );
+    expect(error.message).toContain(ContentInfo.ENVELOPED_DATA);
+  });
+});
+
+describe('encrypted private key', () => {
+  it('gives back the key, from PEM or from an authority', async () => {
+    const { root, device } = await createFactory();
+    const encrypted = await encryptPrivateKey(device.privateKeyPem, password);
+    expect(encrypted).toMatch(/^-----BEGIN ENCRYPTED PRIVATE KEY-----\n/);
+    await expect(decryptPrivateKey(encrypted, password)).resolves.toBe(device.privateKeyPem);
+    const rootKey = await encryptPrivateKey(root.privateKey, password);
+    const opened = createPrivateKey({ key: rootKey, passphrase: password });
+    expect(opened.export({ format: 'pem', type: 'pkcs8' })).toBe(await decryptPrivateKey(rootKey, password));
+  });
+
+  it('fail: wrong password', async () => {
+    const { device } = await createFactory();
+    const encrypted = await encryptPrivateKey(device.privateKeyPem, password);
+    const error = await expectCode(decryptPrivateKey(encrypted, 'not-Sesame'), 'ERR_PKI_PASSWORD_WRONG');
+    expect(inspect(error, { depth: 9 })).not.toContain('Sesame');
+  });
+
+  it('fail: no password', async () => {
+    const { device } = await createFactory();
+    await expectCode(encryptPrivateKey(device.privateKeyPem, ''), 'ERR_PKI_PASSWORD_EMPTY');
+    await expectCode(decryptPrivateKey(device.privateKeyPem, ''), 'ERR_PKI_PASSWORD_EMPTY');
+  });
+
+  it('fail: not an encrypted key', async () => {
+    const { device } = await createFactory();
+    const damaged = '-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAMCAQE=\n-----END ENCRYPTED PRIVATE KEY-----\n';
+    await expectCode(decryptPrivateKey(device.privateKeyPem, password), 'ERR_PKI_KEY_UNREADABLE');
+    await expectCode(decryptPrivateKey(damaged, password), 'ERR_PKI_KEY_UNREADABLE');
+    await expect(decryptPrivateKey(5 as unknown as string, password)).rejects.toThrow(TypeError);
+  });
+
+  it.each([
+    ['no key', 'hello', 'no private key'],
+    ['damaged', '-----BEGIN PRIVATE KEY-----\nMAMCAQE=\n-----END PRIVATE KEY-----\n', 'damaged'],
+    [
+      'encrypted',
+      '-----BEGIN ENCRYPTED PRIVATE KEY-----\nAA==\n-----END ENCRYPTED PRIVATE KEY-----\n',
+      'decryptPrivateKey',
+    ],
+  ])('fail: to be encrypted, but %s', async (_name, pem, hint) => {
+    const error = await expectCode(encryptPrivateKey(pem, password), 'ERR_PKI_KEY_UNREADABLE');
+    expect(error.message).toContain(hint);
+  });
+});
+
+async function seal(authenticatedSafe: AuthenticatedSafe): Promise<Uint8Array> {
+  const pfx = new PFX({ parsedValue: { integrityMode: 0, authenticatedSafe } });
+  const mac = {
+    password: Uint8Array.from(Buffer.from(password)).buffer,
+    iterations: 1,
+    pbkdf2HashAlgorithm: { name: 'SHA-256' },
+    hmacHashAlgorithm: 'SHA-256',
+  };
+  await pfx.makeInternalValues(mac, pkijsEngine);
+  return new Uint8Array(pfx.toSchema().toBER());
+}
