@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { webcrypto } from 'node:crypto';
-import { BasicConstraintsExtension, X509Certificate, X509CertificateGenerator } from '@peculiar/x509';
+import { BasicConstraintsExtension, type X509Certificate, X509CertificateGenerator } from '@peculiar/x509';
 
 /** A certificate with its key, as the tests need them: good ones and bad ones alike. */
 export interface Issued {

@@ -1,4 +1,5 @@
 // Registers devices one after the other with azure-iot-provisioning-device and says what came of each.
+import { performance } from 'node:perf_hooks';
 import { text } from 'node:stream/consumers';
 import provisioning from 'azure-iot-provisioning-device';
 import transports from 'azure-iot-provisioning-device-mqtt';

@@ -1,5 +1,6 @@
-import { describe, expect, it } from '@jest/globals';
-import { duplexPair, type Duplex } from 'node:stream';
+import { once } from 'node:events';
+import { connect as connectTcp, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generate, type Packet } from 'mqtt-packet';
 import { serveMqtt } from '../src/mqtt/connection.ts';
 import type { MqttClient, MqttConnect, MqttService, MqttSession } from '../src/mqtt/service.ts';
@@ -59,8 +60,19 @@ function fakeTime(): FakeTime {
   return time;
 }
 
-function serve(service: MqttService = new Recorder()) {
-  const [clientSide, serverSide] = duplexPair() as [Duplex, Duplex];
+let server: Server;
+
+beforeAll(async () => {
+  server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+});
+
+afterAll(() => server.close());
+
+async function serve(service: MqttService = new Recorder()) {
+  const accepted = once(server, 'connection') as Promise<[Socket]>;
+  const clientSide = connectTcp((server.address() as AddressInfo).port, '127.0.0.1');
+  const [serverSide] = await accepted;
   const log: string[] = [];
   const time = fakeTime();
   serveMqtt({
@@ -84,14 +96,14 @@ function serve(service: MqttService = new Recorder()) {
 const asUser = { clientId: 'd1', username: 'user' };
 
 async function connected(service = new Recorder()) {
-  const opened = { service, ...serve(service) };
+  const opened = { service, ...(await serve(service)) };
   await opened.client.connect(asUser);
   return opened;
 }
 
 describe('CONNECT', () => {
   it('ok: session-present is what the session says', async () => {
-    const { client } = serve();
+    const { client } = await serve();
     await expect(client.connect({ ...asUser, clean: false })).resolves.toMatchObject({ returnCode: 0, sessionPresent: true });
   });
 
@@ -102,7 +114,7 @@ describe('CONNECT', () => {
       seen = connect;
       return Promise.resolve();
     };
-    const { client } = serve(service);
+    const { client } = await serve(service);
     await client.connect({
       ...asUser,
       password: Buffer.from('secret'),
@@ -120,7 +132,7 @@ describe('CONNECT', () => {
     ['MQTT 5', { ...asUser, protocolVersion: 5 as const }, 1, 'level 5 found'],
     ['MQTT 3.1', { ...asUser, protocolVersion: 3 as const, protocolId: 'MQIsdp' as const }, 1, 'level 3 found'],
   ])('fail: %s', async (_name, connect, returnCode, reason) => {
-    const { client, log } = serve();
+    const { client, log } = await serve();
     await expect(client.connect(connect)).resolves.toMatchObject({ returnCode, sessionPresent: false });
     await client.ended;
     expect(log.join('\n')).toContain(`refused with ${returnCode}`);
@@ -130,13 +142,13 @@ describe('CONNECT', () => {
   it('fail: a service that breaks answers with 3 and is logged', async () => {
     const service = new Recorder();
     service.onConnect = () => Promise.reject(new Error('out of order'));
-    const { client, log } = serve(service);
+    const { client, log } = await serve(service);
     await expect(client.connect(asUser)).resolves.toMatchObject({ returnCode: 3 });
     expect(log[0]).toContain('out of order');
   });
 
   it('ok: packets sent before CONNACK are worked on after it', async () => {
-    const { client } = serve();
+    const { client } = await serve();
     const connack = client.connect(asUser);
     client.send({ cmd: 'pingreq' });
     await connack;
@@ -146,7 +158,7 @@ describe('CONNECT', () => {
   it('fail: a flood of packets before CONNACK', async () => {
     const service = new Recorder();
     service.onConnect = () => new Promise(() => undefined);
-    const { client, log } = serve(service);
+    const { client, log } = await serve(service);
     client.send({ cmd: 'connect', protocolId: 'MQTT', protocolVersion: 4, clean: true, keepalive: 9, ...asUser });
     for (let count = 0; count < 101; count += 1) client.send({ cmd: 'pingreq' });
     await client.ended;
@@ -162,7 +174,7 @@ describe('CONNECT', () => {
         return new Promise((go) => (letIn = go));
       };
     });
-    const { client, serverSide } = serve(service);
+    const { client, serverSide } = await serve(service);
     client.send({ cmd: 'connect', protocolId: 'MQTT', protocolVersion: 4, clean: true, keepalive: 9, ...asUser });
     await asked;
     client.destroy();
@@ -195,7 +207,7 @@ describe('protocol errors end the connection', () => {
   });
 
   it('fail: anything before CONNECT', async () => {
-    const { client, log } = serve();
+    const { client, log } = await serve();
     client.send({ cmd: 'pingreq' });
     await client.ended;
     expect(log[0]).toContain('pingreq before CONNECT');
@@ -343,7 +355,7 @@ describe('how a connection ends', () => {
     [0, 1_767_000],
   ])('fail: with a keep-alive of %d s, silence of %d ms', async (keepalive, limitMs) => {
     const service = new Recorder();
-    const { client, time, log } = serve(service);
+    const { client, time, log } = await serve(service);
     await client.connect({ ...asUser, keepalive });
     time.advance(limitMs - 1);
     await client.ping();

@@ -33,8 +33,9 @@ export function openStateStore(folder: string, registrationId: string): StateSto
   const file = join(folder, `${registrationId}.agent.db`);
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const lock = takeLock(join(folder, `${registrationId}.agent.lock`));
     const database = new Database(file);
-    database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
     database.exec(schema);
     chmodSync(file, 0o600);
     const read = database.prepare('SELECT value FROM fact WHERE name = ?');
@@ -48,7 +49,10 @@ export function openStateStore(folder: string, registrationId: string): StateSto
       },
       put: (name, value) => void write.run(name, JSON.stringify(value)),
       remove: (name) => void remove.run(name),
-      close: () => void database.close(),
+      close: () => {
+        database.close();
+        lock.close();
+      },
     };
   } catch (cause) {
     const held = /locked|busy/i.test(textOf(cause));
@@ -60,4 +64,19 @@ export function openStateStore(folder: string, registrationId: string): StateSto
       { cause },
     );
   }
+}
+
+/**
+ * A lock of the operating system's, which kill -9 leaves none of behind. It has a file of its own: a libsql connection that
+ * has prepared statements gives up its locks only when those are collected.
+ */
+function takeLock(file: string): { close(): void } {
+  const lock = new Database(file);
+  lock.exec('BEGIN EXCLUSIVE');
+  return {
+    close: () => {
+      lock.exec('ROLLBACK');
+      lock.close();
+    },
+  };
 }

@@ -1,5 +1,6 @@
 import type { AzureSession } from './azure-session.ts';
 import { hasDpsAdminCode } from './errors.ts';
+import { checkName } from './resource-name.ts';
 import { readRecord, readText } from './transport/json-value.ts';
 
 export interface ResourceGroup {
@@ -9,6 +10,7 @@ export interface ResourceGroup {
 
 /** Undefined where there is no such resource group in the session's subscription. */
 export async function getResourceGroup(session: AzureSession, name: string): Promise<ResourceGroup | undefined> {
+  checkName('resourceGroup', name);
   try {
     const answer = await session.resourceManager.send({
       task: { doing: `read resource group '${name}'`, subject: 'resource-group' },

@@ -27,7 +27,7 @@ describe('readAzureFailure', () => {
     [
       'the hub, classic',
       '{"Message":"ErrorCode:DeviceNotFound;d1","ExceptionMessage":"Tracking ID:e4cbdbe4-G:11-TimeStamp:07/16/2016 00:12:41"}',
-      { azureCode: 'DeviceNotFound', text: 'd1', trackingId: 'e4cbdbe4-G:11-TimeStamp:07/16/2016' },
+      { azureCode: 'DeviceNotFound', text: 'd1', trackingId: 'e4cbdbe4-G:11-TimeStamp:07/16/2016 00:12:41' },
     ],
     [
       'the hub, JSON in text',

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { json } from 'node:stream/consumers';
+import { inspect } from 'node:util';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import {
@@ -271,6 +272,35 @@ describe('a hub without a policy that DPS could use', () => {
     expect(error).toMatchObject({ code: 'ERR_HUB_POLICY_MISSING', advice: 'fix-azure' });
     expect(error.message).toContain('az iot hub policy create --hub-name hub');
     expect(requests.filter((line) => line.startsWith('PUT'))).toEqual([]);
+  });
+});
+
+describe('keys', () => {
+  it('of a hub stand in no error, not even in what a logger prints of its causes', async () => {
+    const { session } = await serve((request, response) => {
+      const url = request.url ?? '';
+      const resource = { name: 'hub', location: 'westeurope', sku: { name: 'S1' } };
+      if (url.includes('/listkeys')) {
+        sendJson(response, 200, {
+          value: [{ keyName: 'iothubowner', primaryKey: 's3cretKey', rights: 'RegistryWrite, ServiceConnect' }],
+        });
+      } else if (request.method === 'PUT') {
+        sendJson(response, 400, {
+          code: 400303,
+          httpStatusCode: 'BadRequest',
+          message: 'Cannot have duplicate iot hubs.',
+        });
+      } else
+        sendJson(response, 200, { ...resource, properties: { state: 'Active', hostName: 'hub.azure-devices.net' } });
+    });
+    const open = await session();
+    const error = await failureOf(() =>
+      checkPrerequisites(open, { resourceGroup: 'rg', dpsName: 'dps', hubNames: ['hub'], createMissing: true }),
+    );
+    expect(error).toMatchObject({ code: 'ERR_REQUEST_REFUSED', azureCode: '400303' });
+    expect(inspect(error, { depth: 12, showHidden: true }) + JSON.stringify(error) + String(error.cause)).not.toContain(
+      's3cretKey',
+    );
   });
 });
 

@@ -192,7 +192,8 @@ function signInFailure(error: unknown): AzureFailure | undefined {
 }
 
 function signInText(message: string): string {
-  const reason = /AADSTS\d+:[^\r\n]*/.exec(message)?.[0] ?? message;
+  // What follows are IDs, several times over; the first is kept as tracking ID.
+  const reason = (/AADSTS\d+:[^\r\n]*/.exec(message)?.[0] ?? message).replace(/\s*(?:- )?Trace ID:.*$/s, '');
   return reason.replaceAll(/\s+/g, ' ').slice(0, 600);
 }
 

@@ -50,7 +50,7 @@ function readHubFailure(message: string, exceptionMessage: unknown): AzureFailur
   if (inner !== undefined) return failure(inner.errorCode, inner.message, inner.trackingId);
   const [, code, text] = /^ErrorCode:([^;]*);?(.*)$/s.exec(message) ?? [undefined, undefined, message];
   const trackingId =
-    typeof exceptionMessage === 'string' ? /Tracking ID:\s*(\S+)/.exec(exceptionMessage)?.[1] : undefined;
+    typeof exceptionMessage === 'string' ? /Tracking ID:\s*(.*\S)/.exec(exceptionMessage)?.[1] : undefined;
   return failure(code, text, trackingId);
 }
 
