@@ -5,4 +5,6 @@ import { build, checkNode, install, root, run } from './setup.mjs';
 checkNode();
 install();
 build('bench');
-process.exitCode = run(process.execPath, [join(root, 'bench/dist/command.js'), ...process.argv.slice(2)], { stdio: 'inherit' });
+process.exitCode = run(process.execPath, [join(root, 'bench/dist/command.js'), ...process.argv.slice(2)], {
+  stdio: 'inherit',
+});

@@ -6,4 +6,7 @@ checkNode();
 install();
 build('examples/best-practice-x509');
 const command = join(root, 'examples/best-practice-x509/bin/best-practice-x509.js');
-process.exitCode = run(process.execPath, [command, 'demo', ...process.argv.slice(2)], { stdio: 'inherit', cwd: process.cwd() });
+process.exitCode = run(process.execPath, [command, 'demo', ...process.argv.slice(2)], {
+  stdio: 'inherit',
+  cwd: process.cwd(),
+});

@@ -56,6 +56,8 @@ function count(results, status) {
     passed: results.numPassedTests,
     // Something that jest counts nowhere, such as an open handle that ended the run.
     failed: failed === 0 && status !== 0 ? 1 : failed,
-    skipped: all.filter(({ status: outcome }) => outcome === 'pending' || outcome === 'todo').map(({ fullName }) => fullName),
+    skipped: all
+      .filter(({ status: outcome }) => outcome === 'pending' || outcome === 'todo')
+      .map(({ fullName }) => fullName),
   };
 }

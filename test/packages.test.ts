@@ -57,7 +57,14 @@ describe.each(names)('@contoso/%s as it is published', (name) => {
     const { stdout } = await run('tar', ['-tzf', tarballs.get(name)!]);
     const files = stdout.trim().split('\n');
     expect(files).toContain('package/README.md');
-    expect(files.filter((file) => !/^package\/(dist\/.*\.(js|d\.ts|js\.map)|bin\/.*\.js|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/.test(file))).toEqual([]);
+    expect(
+      files.filter(
+        (file) =>
+          !/^package\/(dist\/.*\.(js|d\.ts|js\.map)|bin\/.*\.js|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/.test(
+            file,
+          ),
+      ),
+    ).toEqual([]);
   });
 
   it('has dependencies whose engines admit Node 20.19', async () => {
@@ -85,7 +92,13 @@ describe('the tarballs in an empty project', () => {
   `;
   const untyped = use.replace(': string', '');
   const expected = 'thermostat-1 public function\n';
-  const imports = { pki: 'pki', admin: 'dps-admin', agent: 'device-agent', cleanup: 'cleanup', emulator: 'azure-iot-emulator' };
+  const imports = {
+    pki: 'pki',
+    admin: 'dps-admin',
+    agent: 'device-agent',
+    cleanup: 'cleanup',
+    emulator: 'azure-iot-emulator',
+  };
   const list = (line: (variable: string, name: string) => string): string =>
     Object.entries(imports)
       .map(([variable, name]) => line(variable, name))
@@ -96,7 +109,9 @@ describe('the tarballs in an empty project', () => {
   beforeAll(async () => {
     project = await mkdtemp(join(tmpdir(), 'contoso-project-'));
     await writeFile(join(project, 'package.json'), JSON.stringify({ name: 'empty', private: true, type: 'module' }));
-    await run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', ...tarballs.values()], { cwd: project });
+    await run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', ...tarballs.values()], {
+      cwd: project,
+    });
   }, 240_000);
 
   afterAll(() => rm(project, { recursive: true, force: true }));
@@ -118,8 +133,21 @@ describe('the tarballs in an empty project', () => {
   it('are compiled against and used from TypeScript', async () => {
     const source = `${list((variable, name) => `import * as ${variable} from '@contoso/${name}';`)}\n${use}\nexport {};`;
     await writeFile(join(project, 'typed.ts'), source);
-    const options = ['--strict', '--module', 'nodenext', '--target', 'es2023', '--skipLibCheck', '--types', 'node', '--typeRoots', join(root, 'node_modules/@types')];
-    await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), ...options, 'typed.ts'], { cwd: project });
+    const options = [
+      '--strict',
+      '--module',
+      'nodenext',
+      '--target',
+      'es2023',
+      '--skipLibCheck',
+      '--types',
+      'node',
+      '--typeRoots',
+      join(root, 'node_modules/@types'),
+    ];
+    await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), ...options, 'typed.ts'], {
+      cwd: project,
+    });
     const { stdout } = await run(process.execPath, ['typed.js'], { cwd: project, env: plainEnvironment() });
     expect(stdout).toBe(expected);
   });

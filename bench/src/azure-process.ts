@@ -1,6 +1,16 @@
 import { startAzureIot } from '@contoso/azure-iot-emulator';
-import { checkPrerequisites, createAzureSession, ensureEnrollmentGroup, ensureRootCertificate } from '@contoso/dps-admin';
-import { createLineAuthority, createProofOfPossession, createRootAuthority, issueDeviceCertificate } from '@contoso/pki';
+import {
+  checkPrerequisites,
+  createAzureSession,
+  ensureEnrollmentGroup,
+  ensureRootCertificate,
+} from '@contoso/dps-admin';
+import {
+  createLineAuthority,
+  createProofOfPossession,
+  createRootAuthority,
+  issueDeviceCertificate,
+} from '@contoso/pki';
 import type { AzureReady } from './azure-server.ts';
 
 // The server side in a process of its own, so that the client's figures are the client's.
@@ -27,7 +37,9 @@ await ensureRootCertificate(session, {
 await ensureEnrollmentGroup(session, { dpsName, enrollmentGroupId: 'bench', certificatePem: line.certificatePem });
 const credentials = [];
 for (let number = 0; number < devices; number += 1) {
-  const { registrationId, chainPem, privateKeyPem } = await issueDeviceCertificate(line, { registrationId: `bench-${number}` });
+  const { registrationId, chainPem, privateKeyPem } = await issueDeviceCertificate(line, {
+    registrationId: `bench-${number}`,
+  });
   credentials.push({ registrationId, chainPem, privateKeyPem });
 }
 const ready: AzureReady = {

@@ -18,7 +18,13 @@ export interface BareConnectOptions {
   readonly secureContext: SecureContext;
 }
 
-export async function bareConnect({ host, clientId, username, clean, secureContext }: BareConnectOptions): Promise<BareConnection> {
+export async function bareConnect({
+  host,
+  clientId,
+  username,
+  clean,
+  secureContext,
+}: BareConnectOptions): Promise<BareConnection> {
   const { hostname, port } = new URL(`mqtts://${host}`);
   const socket = connect({ host: 'localhost', servername: hostname, port: Number(port), secureContext });
   socket.setNoDelay(true);
@@ -29,10 +35,15 @@ export async function bareConnect({ host, clientId, username, clean, secureConte
     send(packet);
     await packets.next(answer);
   };
-  await request({ cmd: 'connect', protocolId: 'MQTT', protocolVersion: 4, clean, clientId, username, keepalive: 180 }, 'connack');
+  await request(
+    { cmd: 'connect', protocolId: 'MQTT', protocolVersion: 4, clean, clientId, username, keepalive: 180 },
+    'connack',
+  );
   return {
-    publish: (topic, payload) => request({ cmd: 'publish', topic, payload, qos: 1, messageId: ++messageId, dup: false, retain: false }, 'puback'),
-    subscribe: (topic) => request({ cmd: 'subscribe', messageId: ++messageId, subscriptions: [{ topic, qos: 1 }] }, 'suback'),
+    publish: (topic, payload) =>
+      request({ cmd: 'publish', topic, payload, qos: 1, messageId: ++messageId, dup: false, retain: false }, 'puback'),
+    subscribe: (topic) =>
+      request({ cmd: 'subscribe', messageId: ++messageId, subscriptions: [{ topic, qos: 1 }] }, 'suback'),
     received: async () => {
       const packet = await packets.next('publish');
       if (packet.cmd !== 'publish') throw new Error('not a message');

@@ -25,7 +25,11 @@ type Way = (azure: AzureReady, credential: Credential, folder: string) => Promis
 
 /** From nothing to the hub's acknowledgement of the first telemetry message, over DPS: a device that has just been switched on. */
 export async function benchColdStart(progress: (text: string) => void): Promise<Table> {
-  const ways: Readonly<Record<string, Way>> = { 'bare sockets': bySockets, '@contoso/device-agent': byAgent, "Microsoft's SDK": bySdk };
+  const ways: Readonly<Record<string, Way>> = {
+    'bare sockets': bySockets,
+    '@contoso/device-agent': byAgent,
+    "Microsoft's SDK": bySdk,
+  };
   const names = Object.keys(ways);
   const azure = await startAzureServer((warmUps + rounds) * names.length);
   const folder = await mkdtemp(join(tmpdir(), 'contoso-bench-'));
@@ -51,7 +55,10 @@ export async function benchColdStart(progress: (text: string) => void): Promise<
   return {
     title: 'Cold start to the first acknowledged telemetry (DPS registration, hub connection, one message)',
     rows: names.map((way) => ({ way, milliseconds: times.get(way) ?? [] })),
-    ratios: { coldVsSockets: ['@contoso/device-agent', 'bare sockets'], coldVsSdk: ['@contoso/device-agent', "Microsoft's SDK"] },
+    ratios: {
+      coldVsSockets: ['@contoso/device-agent', 'bare sockets'],
+      coldVsSdk: ['@contoso/device-agent', "Microsoft's SDK"],
+    },
   };
 }
 
@@ -94,7 +101,13 @@ const lookupLoopback: LookupFunction = (_name, options, callback) => lookup('loc
 const bySockets: Way = async (azure, { registrationId, chainPem, privateKeyPem }) => {
   const secureContext = createSecureContext({ cert: chainPem, key: privateKeyPem, ca: azure.trustedRootsPem });
   const username = `${azure.idScope}/registrations/${registrationId}/api-version=2019-03-31`;
-  const dps = await bareConnect({ host: azure.endpoint, clientId: registrationId, username, clean: true, secureContext });
+  const dps = await bareConnect({
+    host: azure.endpoint,
+    clientId: registrationId,
+    username,
+    clean: true,
+    secureContext,
+  });
   const { assignedHub, deviceId } = await register(dps, registrationId);
   dps.close();
   const hub = await bareConnect({
@@ -114,7 +127,10 @@ interface Answer {
   readonly registrationState?: { readonly assignedHub: string; readonly deviceId: string };
 }
 
-async function register(dps: BareConnection, registrationId: string): Promise<{ assignedHub: string; deviceId: string }> {
+async function register(
+  dps: BareConnection,
+  registrationId: string,
+): Promise<{ assignedHub: string; deviceId: string }> {
   await dps.subscribe('$dps/registrations/res/#');
   await dps.publish('$dps/registrations/PUT/iotdps-register/?$rid=1', JSON.stringify({ registrationId }));
   for (let rid = 2; ; rid += 1) {

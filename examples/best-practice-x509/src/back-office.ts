@@ -35,7 +35,11 @@ export function openBackOffice(session: AzureSession, hubHostName: string): Back
   rest.setOptions({ http: { agent } });
   return {
     async setTargetTemperature(deviceId, targetTemperature) {
-      const { responseBody } = await registry.updateTwin(deviceId, { properties: { desired: { targetTemperature } } }, '*');
+      const { responseBody } = await registry.updateTwin(
+        deviceId,
+        { properties: { desired: { targetTemperature } } },
+        '*',
+      );
       return { desiredVersion: (responseBody as TwinBody).properties.desired['$version'] as number };
     },
     async reportedProperties(deviceId) {

@@ -22,12 +22,17 @@ export interface CleanUpResult {
 }
 
 /** The sample's clean-up: the group first, so that the device can't come back; then the device. */
-export async function cleanUp(session: AzureSession, options: CleanUpOptions, reporter: Reporter): Promise<CleanUpResult> {
+export async function cleanUp(
+  session: AzureSession,
+  options: CleanUpOptions,
+  reporter: Reporter,
+): Promise<CleanUpResult> {
   const { groupEnrollmentId: enrollmentGroupId, dryRun, deviceId } = options;
   const plan = await planCleanup(session, { ...options, enrollmentGroupId });
   for (const { message } of plan.warnings) reporter.warn(message);
   if (dryRun) {
-    for (const { title, reason, isThere } of plan.steps) reporter.step(`Would: ${title}`, { why: reason, ...(!isThere && { now: 'gone' }) });
+    for (const { title, reason, isThere } of plan.steps)
+      reporter.step(`Would: ${title}`, { why: reason, ...(!isThere && { now: 'gone' }) });
     const steps = plan.steps.filter(({ isThere }) => isThere).length;
     return { deviceId, dryRun, steps, alreadyGone: plan.steps.length - steps };
   }

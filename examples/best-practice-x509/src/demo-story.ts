@@ -138,7 +138,10 @@ interface AgentOptions {
   readonly pfxFile: string;
 }
 
-async function startAgent(stage: Stage, { idScope, thermostat, pfxFile }: AgentOptions): Promise<{ agent: DeviceAgent; log: EventLog }> {
+async function startAgent(
+  stage: Stage,
+  { idScope, thermostat, pfxFile }: AgentOptions,
+): Promise<{ agent: DeviceAgent; log: EventLog }> {
   const { cloud } = stage.azure;
   const log = new EventLog();
   const agent = thermostatAgent(thermostat, stage.reporter, {
@@ -191,8 +194,14 @@ async function sendMessage({ azure, reporter }: Stage, { deviceId, log }: Cast):
     properties: { urgency: 'low' },
     ack: 'positive',
   });
-  await log.waitFor('message-completed', (event) => event.messageId === messageId, `${deviceId} completes message ${messageId}`);
-  const feedback = await hub.feedback.waitFor(({ originalMessageId }) => originalMessageId === messageId, { timeoutMs: 30_000 });
+  await log.waitFor(
+    'message-completed',
+    (event) => event.messageId === messageId,
+    `${deviceId} completes message ${messageId}`,
+  );
+  const feedback = await hub.feedback.waitFor(({ originalMessageId }) => originalMessageId === messageId, {
+    timeoutMs: 30_000,
+  });
   if (feedback?.statusCode !== 'Success') throw new Error(`The hub did not see message ${messageId} completed.`);
   reporter.step('Cloud-to-device message completed', { messageId, feedback: feedback.statusCode });
 }
@@ -214,7 +223,9 @@ async function cutConnection({ azure, reporter }: Stage, { deviceId, agent, ther
   await log.waitFor('retry', () => true, `${deviceId} notices that its connection is cut`);
   await agent.flush();
   const arrived = hub.telemetry.list().filter((message) => message.deviceId === deviceId);
-  const lost = messageIds.filter((id) => !arrived.some(({ systemProperties }) => systemProperties['message-id'] === id));
+  const lost = messageIds.filter(
+    (id) => !arrived.some(({ systemProperties }) => systemProperties['message-id'] === id),
+  );
   if (lost.length > 0) throw new Error(`Lost by the cut: ${lost.join(', ')}.`);
   reporter.step(`Connection of ${deviceId} cut, and recovered by itself`, {
     connection: log
@@ -235,7 +246,8 @@ async function restart(stage: Stage, idScope: string, device: Cast): Promise<voi
   await device.agent.stop();
   ({ agent: device.agent, log: device.log } = await startAgent(stage, { ...device, idScope }));
   const [connecting] = device.log.all('connecting');
-  if (registrations() !== before || connecting?.isKept !== true) throw new Error('The restarted device asked DPS again.');
+  if (registrations() !== before || connecting?.isKept !== true)
+    throw new Error('The restarted device asked DPS again.');
   reporter.step(`${device.deviceId} restarted and went straight to its hub`, {
     hub: connecting.hostName,
     registrationsBefore: before,
@@ -248,7 +260,11 @@ async function refuseStranger(stage: Stage, idScope: string): Promise<void> {
   const root = await openRoot(files);
   const line = await openLine(files, root.item, 'line-3');
   const { item } = await openDevice(files, line.item, { deviceId: 'thermostat-3-1', force: false });
-  await expectRefusal(stage, 'A device from a line that nobody enrolled is refused', { idScope, thermostat: new Thermostat(), pfxFile: item.pfxPath });
+  await expectRefusal(stage, 'A device from a line that nobody enrolled is refused', {
+    idScope,
+    thermostat: new Thermostat(),
+    pfxFile: item.pfxPath,
+  });
 }
 
 async function takeAllOut({ session, reporter }: Stage, cast: readonly Cast[]): Promise<void> {
@@ -265,7 +281,10 @@ async function takeAllOut({ session, reporter }: Stage, cast: readonly Cast[]): 
   }
   for (const { agent, deviceId } of cast) {
     const error = await agent.finished;
-    reporter.step(`${deviceId} has ended by itself`, { connection: `${agent.state.status}, ${agent.state.reason}`, code: error?.code });
+    reporter.step(`${deviceId} has ended by itself`, {
+      connection: `${agent.state.status}, ${agent.state.reason}`,
+      code: error?.code,
+    });
   }
 }
 
@@ -279,7 +298,9 @@ async function expectRefusal(stage: Stage, what: string, options: AgentOptions):
     (error: unknown) => error as { readonly code?: string; readonly azureCode?: number; readonly message: string },
   );
   if (refusal?.code !== 'ERR_AGENT_DPS_REFUSED') {
-    throw new Error(`DPS was expected to refuse the device, and ${refusal === undefined ? 'let it in' : `this happened: ${refusal.message}`}.`);
+    throw new Error(
+      `DPS was expected to refuse the device, and ${refusal === undefined ? 'let it in' : `this happened: ${refusal.message}`}.`,
+    );
   }
   stage.reporter.step(what, { code: refusal.code, azureCode: refusal.azureCode, why: refusal.message });
 }

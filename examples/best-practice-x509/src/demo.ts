@@ -15,11 +15,16 @@ export interface DemoOptions {
 }
 
 /** The whole sample on an emulator of its own: loopback only, free ports, nothing left running and nothing left behind. */
-export async function runDemo({ devicesPerLine, keepFolder }: DemoOptions, reporter: Reporter): Promise<Readonly<Record<string, unknown>>> {
+export async function runDemo(
+  { devicesPerLine, keepFolder }: DemoOptions,
+  reporter: Reporter,
+): Promise<Readonly<Record<string, unknown>>> {
   const startedAt = Date.now();
   const folder = keepFolder ?? (await mkdtemp(join(tmpdir(), 'contoso-demo-')));
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const cleanUp: (() => unknown)[] = [() => (keepFolder === undefined ? rm(folder, { recursive: true, force: true }) : undefined)];
+  const cleanUp: (() => unknown)[] = [
+    () => (keepFolder === undefined ? rm(folder, { recursive: true, force: true }) : undefined),
+  ];
   const end = async (): Promise<void> => {
     for (const step of cleanUp.splice(0).reverse()) await step();
   };
@@ -30,7 +35,10 @@ export async function runDemo({ devicesPerLine, keepFolder }: DemoOptions, repor
   try {
     const azure = await startAzureIot({ folder: join(folder, 'emulator') });
     cleanUp.push(() => azure.close());
-    reporter.step('Local Azure started', { resourceManager: azure.cloud.resourceManagerEndpoint, devices: azure.cloud.provisioningDeviceEndpoint });
+    reporter.step('Local Azure started', {
+      resourceManager: azure.cloud.resourceManagerEndpoint,
+      devices: azure.cloud.provisioningDeviceEndpoint,
+    });
     const session = await createAzureSession({ cloud: azure.cloud, pollIntervalMs: 100 });
     cleanUp.push(() => session.close());
     const summary = await tellStory({

@@ -5,7 +5,9 @@ import type { Reporter } from './reporter.ts';
 export function reportEvent(reporter: Reporter, event: AgentEvent): void {
   switch (event.type) {
     case 'status':
-      reporter.note(`connection: ${event.state.status}, ${event.state.reason}, recommended: ${event.state.recommendedAction}`);
+      reporter.note(
+        `connection: ${event.state.status}, ${event.state.reason}, recommended: ${event.state.recommendedAction}`,
+      );
       if (event.error) reporter.warn(`${event.error.code}: ${event.error.message}`);
       break;
     case 'provisioning':

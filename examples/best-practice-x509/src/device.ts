@@ -53,7 +53,9 @@ export async function runDevice(options: DeviceOptions, reporter: Reporter): Pro
   const identity = await loadIdentity({ pfxFile: options.certificateName, password: options.certificatePassword });
   const thermostat = new Thermostat();
   const agent = thermostatAgent(thermostat, reporter, agentOptions(options, identity, reporter));
-  const off = stopOnSignals(agent, ({ undeliveredMessages }) => reporter.note(`stopped; ${undeliveredMessages} messages wait on disk`));
+  const off = stopOnSignals(agent, ({ undeliveredMessages }) =>
+    reporter.note(`stopped; ${undeliveredMessages} messages wait on disk`),
+  );
   let messagesSent = 0;
   let undeliveredMessages = 0;
   const measure = async (): Promise<void> => {
@@ -66,7 +68,8 @@ export async function runDevice(options: DeviceOptions, reporter: Reporter): Pro
     await agent.start();
     await measure();
     const timer = setInterval(() => void measure(), options.telemetryIntervalMs);
-    const end = options.runningTimeMs === undefined ? undefined : setTimeout(() => void agent.stop(), options.runningTimeMs);
+    const end =
+      options.runningTimeMs === undefined ? undefined : setTimeout(() => void agent.stop(), options.runningTimeMs);
     const error = await agent.finished.finally(() => {
       clearInterval(timer);
       clearTimeout(end);

@@ -5,7 +5,10 @@ import type { Output } from './reporter.ts';
 export type ExitCode = 0 | 1 | 2;
 
 /** Shows what went wrong and gives the exit code for it. */
-export function showError(error: unknown, { json, stdout, stderr }: { json: boolean; stdout: Output; stderr: Output }): ExitCode {
+export function showError(
+  error: unknown,
+  { json, stdout, stderr }: { json: boolean; stdout: Output; stderr: Output },
+): ExitCode {
   // Commander has shown its own errors, help and version already.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   const { message } = error instanceof Error ? error : { message: String(error) };

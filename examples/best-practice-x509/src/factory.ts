@@ -28,11 +28,17 @@ export interface Made<T> {
 
 /** The root authority of the folder, made where there is none. */
 export function openRoot({ folder, password }: CertFolder): Promise<Made<CertificateAuthority>> {
-  return openAuthority({ folder, name: 'root', password }, () => createRootAuthority({ commonName: 'Contoso Root CA' }));
+  return openAuthority({ folder, name: 'root', password }, () =>
+    createRootAuthority({ commonName: 'Contoso Root CA' }),
+  );
 }
 
 /** The authority of one production line, made and signed by the root where there is none. */
-export function openLine({ folder, password }: CertFolder, root: CertificateAuthority, lineName: string): Promise<Made<CertificateAuthority>> {
+export function openLine(
+  { folder, password }: CertFolder,
+  root: CertificateAuthority,
+  lineName: string,
+): Promise<Made<CertificateAuthority>> {
   return openAuthority({ folder, name: lineName, password }, () => createLineAuthority(root, { lineName }));
 }
 

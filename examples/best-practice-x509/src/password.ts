@@ -23,7 +23,10 @@ export function addPasswordOptions(command: Command, name: string, what: string)
 }
 
 /** Reads a password; never shows it. */
-export async function readPassword({ label, option, value, file }: PasswordSource, warn: (text: string) => void): Promise<string> {
+export async function readPassword(
+  { label, option, value, file }: PasswordSource,
+  warn: (text: string) => void,
+): Promise<string> {
   const variable = variableOf(option);
   if (file !== undefined) {
     const text = await readFile(file, 'utf8').catch((cause: unknown) => {
@@ -38,9 +41,14 @@ export async function readPassword({ label, option, value, file }: PasswordSourc
   const fromEnvironment = process.env[variable];
   if (fromEnvironment !== undefined) return notEmpty(fromEnvironment, `${variable} is empty`);
   if (!process.stdin.isTTY) {
-    throw new UsageError(`No password for the ${label}: give --${option}-file FILE, set ${variable}, or run this in a terminal.`);
+    throw new UsageError(
+      `No password for the ${label}: give --${option}-file FILE, set ${variable}, or run this in a terminal.`,
+    );
   }
-  return notEmpty(await read({ prompt: `Password of the ${label}: `, silent: true, output: process.stderr }), 'none was typed');
+  return notEmpty(
+    await read({ prompt: `Password of the ${label}: `, silent: true, output: process.stderr }),
+    'none was typed',
+  );
 }
 
 /** A password that nobody has to remember. */

@@ -107,7 +107,8 @@ async function enroll(session: AzureSession, options: SetupOptions, certificateP
   const wanted = { resourceGroup, dpsName, enrollmentGroupId, certificatePem };
   const present = await getEnrollmentGroup(session, wanted);
   const isOurs =
-    present?.attestation.type === 'x509' && present.attestation.primary?.thumbprintSha1 === thumbprints(certificatePem).thumbprintSha1;
+    present?.attestation.type === 'x509' &&
+    present.attestation.primary?.thumbprintSha1 === thumbprints(certificatePem).thumbprintSha1;
   const { outcome, group } =
     present === undefined || isOurs || force
       ? await ensureEnrollmentGroup(session, { ...wanted, recreate: force })

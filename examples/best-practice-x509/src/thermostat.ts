@@ -1,4 +1,10 @@
-import type { Acknowledgement, CloudToDeviceMessage, DesiredChange, MethodResponse, TelemetryMessage } from '@contoso/device-agent';
+import type {
+  Acknowledgement,
+  CloudToDeviceMessage,
+  DesiredChange,
+  MethodResponse,
+  TelemetryMessage,
+} from '@contoso/device-agent';
 
 /** Above this, in degrees Celsius, a message carries the property `temperatureAlert` as `true`. */
 const alertAbove = 30;
@@ -10,7 +16,11 @@ export class Thermostat {
   #target: number;
 
   /** @param random - 0 (inclusive) to 1 (exclusive) */
-  constructor({ temperature = 25, target = 21, random = Math.random }: { temperature?: number; target?: number; random?: () => number } = {}) {
+  constructor({
+    temperature = 25,
+    target = 21,
+    random = Math.random,
+  }: { temperature?: number; target?: number; random?: () => number } = {}) {
     this.#temperature = temperature;
     this.#target = target;
     this.#random = random;

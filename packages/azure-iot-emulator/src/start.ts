@@ -22,7 +22,10 @@ export interface StartAzureIotOptions {
   readonly httpsPort?: number;
   /** Where `cloud.json` is written; default: nowhere. */
   readonly folder?: string;
-  /** Unix milliseconds; default `Date.now`. Certificates, tokens and ETags follow it. */
+  /**
+   * Unix milliseconds; default `Date.now`. What the emulator judges and writes follows it. Clients judge the emulator's
+   * server certificate by their own clock; it is good from a day before to a year after what this says at the start.
+   */
   readonly now?: () => number;
   /** Gets a line for each thing that was refused, with the reason that Azure keeps to itself. Default: nothing is logged. */
   readonly log?: (line: string) => void;

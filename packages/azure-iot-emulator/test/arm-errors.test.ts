@@ -219,6 +219,19 @@ describe('Resource Manager’s errors', () => {
         new RegExp(`property '${Object.keys(properties)[0] ?? ''}'`),
       );
     }
+    const byIdentity = { hostName: 'hub.azure-devices.net', location: 'westus', authenticationType: 'SystemAssigned' };
+    expectGateway(
+      await arm('PUT', `${DPS}/dps${VERSION}`, { ...dpsBody, properties: { iotHubs: [byIdentity] } }),
+      501,
+      'NotImplemented',
+      /'authenticationType'/,
+    );
+    expectGateway(
+      await arm('PUT', `${DPS}/dps${VERSION}`, { ...dpsBody, identity: { type: 'SystemAssigned' } }),
+      501,
+      'NotImplemented',
+      /'identity'/,
+    );
     for (const path of [`${DPS}/dps${VERSION}`, `${HUB}/hub${HUB_VERSION}`]) {
       expect((await arm('PUT', path, (await arm('GET', path)).body)).status).toBe(201);
     }

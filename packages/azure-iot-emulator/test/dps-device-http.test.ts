@@ -91,6 +91,11 @@ describe('DPS’s device API over HTTP', () => {
     for (const body of [{ registrationId: 'http-4' }, {}, [], '{', { registrationId: 'http-3', csr: 'MIIB' }]) {
       expect(await register(body)).toMatchObject({ status: 400, body: { errorCode: 400004 } });
     }
+    const unversioned = await callDeviceApi(fixture, one, { method: 'POST', path: '', apiVersion: 'soon' });
+    expect(unversioned).toMatchObject({
+      status: 400,
+      body: { errorCode: 400004, message: expect.stringContaining("'soon'") },
+    });
     const foreign = await callDeviceApi({ ...fixture, idScope: '0ne00000000' }, one, {
       method: 'PUT',
       path: '/register',

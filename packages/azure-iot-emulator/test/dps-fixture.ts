@@ -20,7 +20,6 @@ export interface Outcome {
     readonly status: string;
     readonly substatus: string;
   };
-  readonly tookMs?: number;
   readonly error?: { readonly name: string; readonly message: string; readonly body?: unknown };
 }
 

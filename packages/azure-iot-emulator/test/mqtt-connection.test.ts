@@ -63,11 +63,16 @@ function fakeTime(): FakeTime {
 let server: Server;
 
 beforeAll(async () => {
-  server = createServer().listen(0, '127.0.0.1');
+  server = createServer({ noDelay: true }).listen(0, '127.0.0.1');
   await once(server, 'listening');
 });
 
-afterAll(() => server.close());
+const clients: RawClient[] = [];
+
+afterAll(() => {
+  for (const client of clients) client.destroy();
+  server.close();
+});
 
 async function serve(service: MqttService = new Recorder()) {
   const accepted = once(server, 'connection') as Promise<[Socket]>;
@@ -90,7 +95,9 @@ async function serve(service: MqttService = new Recorder()) {
       };
     },
   });
-  return { client: new RawClient(clientSide), serverSide, log, time };
+  const client = new RawClient(clientSide);
+  clients.push(client);
+  return { client, serverSide, log, time };
 }
 
 const asUser = { clientId: 'd1', username: 'user' };
@@ -255,12 +262,12 @@ describe('PUBLISH from the client', () => {
     const service = new Recorder();
     const waiting: (() => void)[] = [];
     service.onPublish = () => new Promise((resolve) => waiting.push(resolve));
-    const { client } = await connected(service);
+    const { client, serverSide } = await connected(service);
     const packets = Array.from({ length: 5000 }, (_, index) =>
       generate({ ...publish, payload: Buffer.alloc(100), qos: 1, messageId: index + 1 }),
     );
     for (const packet of packets) client.stream.write(packet);
-    await new Promise(setImmediate);
+    while (!serverSide.isPaused()) await new Promise(setImmediate);
     const taken = waiting.length;
     expect(taken).toBeGreaterThan(1000);
     expect(taken).toBeLessThan(5000);

@@ -7,7 +7,7 @@ import { generate, parser, type IConnectPacket, type Packet, type PacketCmd } fr
 export class RawClient {
   readonly stream: Duplex;
   /** Resolves when the server has ended the connection. */
-  readonly ended: Promise<unknown>;
+  readonly ended: Promise<void>;
   readonly #received: Packet[] = [];
   #wake: () => void = () => undefined;
   #isEnded = false;
@@ -21,9 +21,14 @@ export class RawClient {
     });
     stream.on('data', (chunk: Buffer) => packets.parse(chunk));
     stream.on('error', () => undefined);
-    this.ended = once(stream, 'close').then(() => {
-      this.#isEnded = true;
-      this.#wake();
+    // A WebSocket's stream doesn't close by itself.
+    stream.on('end', () => stream.destroy());
+    this.ended = new Promise<void>((resolve) => {
+      stream.on('close', () => {
+        this.#isEnded = true;
+        this.#wake();
+        resolve();
+      });
     });
   }
 

@@ -25,7 +25,10 @@ export interface Acknowledgement {
 /** Answers by property name; properties without one are left unacknowledged. */
 export type DesiredHandler = (
   change: DesiredChange,
-) => Promise<Readonly<Record<string, Acknowledgement>> | undefined> | Readonly<Record<string, Acknowledgement>> | undefined;
+) =>
+  | Promise<Readonly<Record<string, Acknowledgement>> | undefined>
+  | Readonly<Record<string, Acknowledgement>>
+  | undefined;
 
 /** What the desired properties are brought to, and whom they tell. */
 export interface DesiredPropertiesOptions {

@@ -61,6 +61,8 @@ interface Running {
   readonly secureContext: SecureContext;
   readonly stopping: AbortController;
   session?: HubSession | undefined;
+  /** Set by `stop`: nothing new is taken while the rest is delivered. */
+  isEnding?: boolean;
 }
 
 /** One device's life after the factory: it finds its hub, keeps a connection to it, and loses nothing on the way. */
@@ -101,7 +103,9 @@ export class DeviceAgent {
     await new Promise<void>((resolve, reject) => {
       this.#finished = this.#run(running, resolve).then(async (error) => {
         await this.#close(running);
-        reject(error ?? new DeviceAgentError('ERR_AGENT_STOPPED', `The agent of ${identity.registrationId} was stopped.`));
+        reject(
+          error ?? new DeviceAgentError('ERR_AGENT_STOPPED', `The agent of ${identity.registrationId} was stopped.`),
+        );
         return error;
       });
     });
@@ -140,6 +144,7 @@ export class DeviceAgent {
     const running = this.#running;
     if (!running) return { undeliveredMessages: 0 };
     const { session, stopping, work } = running;
+    running.isEnding = true;
     if (session) {
       const timeout = new AbortController();
       await Promise.race([work.sender.empty(), this.#clock.delay(graceMs, timeout.signal)]);
@@ -153,10 +158,21 @@ export class DeviceAgent {
   }
 
   #open(): Running {
-    const { identity, trustedRootsPem, stateFolder, onMessage = () => undefined, onDesired = () => undefined } = this.#options;
+    const {
+      identity,
+      trustedRootsPem,
+      stateFolder,
+      onMessage = () => undefined,
+      onDesired = () => undefined,
+    } = this.#options;
     const store = openStateStore(stateFolder, identity.registrationId);
     const work = new DeviceWork(store, { onMessage, onDesired, onEvent: (event) => this.#tell(event) });
-    return { store, work, secureContext: createDeviceSecureContext(identity, trustedRootsPem), stopping: new AbortController() };
+    return {
+      store,
+      work,
+      secureContext: createDeviceSecureContext(identity, trustedRootsPem),
+      stopping: new AbortController(),
+    };
   }
 
   async #close({ store, work }: Running): Promise<void> {
@@ -240,8 +256,11 @@ export class DeviceAgent {
   }
 
   #need(): Running {
-    if (!this.#running) {
-      throw new DeviceAgentError('ERR_AGENT_STOPPED', `The agent of ${this.#options.identity.registrationId} is not running: start it first.`);
+    if (!this.#running || this.#running.isEnding === true) {
+      throw new DeviceAgentError(
+        'ERR_AGENT_STOPPED',
+        `The agent of ${this.#options.identity.registrationId} is not running: start it first.`,
+      );
     }
     return this.#running;
   }

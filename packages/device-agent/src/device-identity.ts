@@ -74,9 +74,13 @@ async function readIdentityFile(file: string): Promise<Buffer> {
   try {
     return await readFile(file);
   } catch (cause) {
-    throw new DeviceAgentError('ERR_AGENT_IDENTITY_FILE', `Can't read ${file}: ${textOf(cause)}. Check the path and its permissions.`, {
-      cause,
-    });
+    throw new DeviceAgentError(
+      'ERR_AGENT_IDENTITY_FILE',
+      `Can't read ${file}: ${textOf(cause)}. Check the path and its permissions.`,
+      {
+        cause,
+      },
+    );
   }
 }
 
@@ -85,7 +89,9 @@ function readCertificates(pem: string, label: string): X509Certificate[] {
   try {
     return blocks.map((block) => new X509Certificate(block));
   } catch (cause) {
-    throw new DeviceAgentError('ERR_AGENT_IDENTITY_INVALID', `${label} holds a damaged certificate. Export it again.`, { cause });
+    throw new DeviceAgentError('ERR_AGENT_IDENTITY_INVALID', `${label} holds a damaged certificate. Export it again.`, {
+      cause,
+    });
   }
 }
 
@@ -100,7 +106,11 @@ function readPrivateKey(pem: string, label: string, password: string | undefined
     if (encrypted) {
       throw new DeviceAgentError('ERR_AGENT_PASSWORD', `The password does not open ${label}.`, { cause });
     }
-    throw new DeviceAgentError('ERR_AGENT_IDENTITY_INVALID', `${label} is not a private key in PEM (PKCS #8, PKCS #1 or SEC 1).`, { cause });
+    throw new DeviceAgentError(
+      'ERR_AGENT_IDENTITY_INVALID',
+      `${label} is not a private key in PEM (PKCS #8, PKCS #1 or SEC 1).`,
+      { cause },
+    );
   }
 }
 
@@ -108,13 +118,19 @@ function toIdentity(certificates: readonly X509Certificate[], key: KeyObject, la
   const leaf = certificates.find((certificate) => certificate.checkPrivateKey(key));
   if (leaf === undefined) {
     const found = certificates.length === 0 ? 'no certificate' : 'no certificate that the private key belongs to';
-    throw new DeviceAgentError('ERR_AGENT_IDENTITY_INVALID', `${label} holds ${found}. Pair the certificate with the key it was issued for.`);
+    throw new DeviceAgentError(
+      'ERR_AGENT_IDENTITY_INVALID',
+      `${label} holds ${found}. Pair the certificate with the key it was issued for.`,
+    );
   }
   const chain = orderChain(leaf, certificates);
   const last = chain[chain.length - 1] ?? leaf;
   const registrationId = /^CN=(.+)$/m.exec(leaf.subject)?.[1];
   if (registrationId === undefined) {
-    throw new DeviceAgentError('ERR_AGENT_IDENTITY_INVALID', `The certificate in ${label} has no CN in its subject; DPS takes the registration ID from there.`);
+    throw new DeviceAgentError(
+      'ERR_AGENT_IDENTITY_INVALID',
+      `The certificate in ${label} has no CN in its subject; DPS takes the registration ID from there.`,
+    );
   }
   return {
     registrationId,
@@ -132,8 +148,10 @@ function toIdentity(certificates: readonly X509Certificate[], key: KeyObject, la
 function orderChain(leaf: X509Certificate, certificates: readonly X509Certificate[]): X509Certificate[] {
   const chain = [leaf];
   const others = new Set(certificates.filter((certificate) => certificate !== leaf));
-  for (let current = leaf; ; ) {
-    const issuer = [...others].find((candidate) => current.checkIssued(candidate) && current.verify(candidate.publicKey));
+  for (let current = leaf; ;) {
+    const issuer = [...others].find(
+      (candidate) => current.checkIssued(candidate) && current.verify(candidate.publicKey),
+    );
     if (issuer === undefined) return chain;
     others.delete(issuer);
     chain.push(issuer);

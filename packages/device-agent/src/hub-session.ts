@@ -7,7 +7,12 @@ import type { DeviceIdentity } from './device-identity.ts';
 import { DeviceAgentError, textOf } from './errors.ts';
 import { isCloudToDevice } from './inbox.ts';
 import type { JsonObject } from './merge-patch.ts';
-import { createMqttConnection, type ConnectionFailure, type MqttConnection, type Transport } from './mqtt-connection.ts';
+import {
+  createMqttConnection,
+  type ConnectionFailure,
+  type MqttConnection,
+  type Transport,
+} from './mqtt-connection.ts';
 import type { StoredMessage } from './outbox.ts';
 
 /** A direct method's answer: a status of the device's own choosing (HTTP-like by custom) and a JSON value. */

@@ -1,7 +1,12 @@
 export { systemClock } from './clock.ts';
 export type { Clock } from './clock.ts';
 export type { HubAddress } from './connection-loop.ts';
-export type { ConnectionState, ConnectionStatus, ConnectionStatusReason, RecommendedAction } from './connection-status.ts';
+export type {
+  ConnectionState,
+  ConnectionStatus,
+  ConnectionStatusReason,
+  RecommendedAction,
+} from './connection-status.ts';
 export type { Acknowledgement, DesiredChange, DesiredHandler } from './desired-properties.ts';
 export { DeviceAgent } from './device-agent.ts';
 export type { AgentEvent, DeviceAgentOptions, StopReport } from './device-agent.ts';

@@ -82,6 +82,10 @@ const untrusted = /^(CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|ERR_TLS_CERT_|HOS
 function toFailure(error: Error & { code?: unknown }): ConnectionFailure {
   const { code, message } = error;
   if (typeof code === 'number') return { kind: 'refused', returnCode: code };
-  if (typeof code === 'string' && untrusted.test(code)) return { kind: 'untrusted-server', detail: `${message} (${code})` };
-  return { kind: 'network', detail: typeof code === 'string' && !message.includes(code) ? `${message} (${code})` : message };
+  if (typeof code === 'string' && untrusted.test(code))
+    return { kind: 'untrusted-server', detail: `${message} (${code})` };
+  return {
+    kind: 'network',
+    detail: typeof code === 'string' && !message.includes(code) ? `${message} (${code})` : message,
+  };
 }

@@ -51,7 +51,12 @@ export function createOutbox({ database }: StateStore): Outbox {
   const counting = database.prepare('SELECT count(*) AS n FROM outbox');
   return {
     add(message, now) {
-      const { contentType = 'application/json', contentEncoding = 'utf-8', properties = {}, messageId = randomUUID() } = message;
+      const {
+        contentType = 'application/json',
+        contentEncoding = 'utf-8',
+        properties = {},
+        messageId = randomUUID(),
+      } = message;
       const body = toBytes(message.body);
       if (body.length > maximumBytes) {
         throw new DeviceAgentError(
@@ -60,8 +65,23 @@ export function createOutbox({ database }: StateStore): Outbox {
         );
       }
       const createdAt = now.toISOString();
-      const { lastInsertRowid } = insert.run(messageId, body, contentType, contentEncoding, JSON.stringify(properties), createdAt);
-      return { sequence: Number(lastInsertRowid), messageId, body, contentType, contentEncoding, properties, createdAt };
+      const { lastInsertRowid } = insert.run(
+        messageId,
+        body,
+        contentType,
+        contentEncoding,
+        JSON.stringify(properties),
+        createdAt,
+      );
+      return {
+        sequence: Number(lastInsertRowid),
+        messageId,
+        body,
+        contentType,
+        contentEncoding,
+        properties,
+        createdAt,
+      };
     },
     after: (sequence, limit) => (select.all(sequence, limit) as OutboxRow[]).map(fromRow),
     remove: (sequence) => void removeOne.run(sequence),

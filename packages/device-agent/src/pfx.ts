@@ -1,5 +1,13 @@
 import { webcrypto } from 'node:crypto';
-import { type AuthenticatedSafe, CertBag, Certificate, CryptoEngine, PFX, PKCS8ShroudedKeyBag, PrivateKeyInfo } from 'pkijs';
+import {
+  type AuthenticatedSafe,
+  CertBag,
+  Certificate,
+  CryptoEngine,
+  PFX,
+  PKCS8ShroudedKeyBag,
+  PrivateKeyInfo,
+} from 'pkijs';
 import { DeviceAgentError } from './errors.ts';
 
 /** What a PFX (PKCS #12, RFC 7292) holds: certificates in the order they stand in, and one private key. */
@@ -33,7 +41,10 @@ export async function readPfx(bytes: Uint8Array, password: string, label: string
         certificatesDer.push(new Uint8Array(bagValue.parsedValue.toSchema(true).toBER()));
       } else if (bagValue instanceof PKCS8ShroudedKeyBag) {
         // Declared as protected; pkijs's own examples open a bag this way.
-        await (bagValue as unknown as OpenableBag).parseInternalValues({ password: toArrayBuffer(Buffer.from(password)) }, engine);
+        await (bagValue as unknown as OpenableBag).parseInternalValues(
+          { password: toArrayBuffer(Buffer.from(password)) },
+          engine,
+        );
         privateKeyDer = keyDer(bagValue.parsedValue);
       } else if (bagValue instanceof PrivateKeyInfo) {
         privateKeyDer = keyDer(bagValue);
@@ -42,7 +53,10 @@ export async function readPfx(bytes: Uint8Array, password: string, label: string
   }
   if (certificatesDer.length === 0 || privateKeyDer === undefined) {
     const missing = certificatesDer.length === 0 ? 'certificate' : 'private key';
-    throw new DeviceAgentError('ERR_AGENT_IDENTITY_INVALID', `${label} holds no ${missing}: export it with key and chain.`);
+    throw new DeviceAgentError(
+      'ERR_AGENT_IDENTITY_INVALID',
+      `${label} holds no ${missing}: export it with key and chain.`,
+    );
   }
   return { certificatesDer, privateKeyDer };
 }
@@ -64,7 +78,10 @@ async function openSafe(bytes: Uint8Array, password: string, label: string): Pro
     const safe = pfx.parsedValue?.authenticatedSafe;
     if (safe === undefined) throw new Error('no authenticated safe');
     // One entry for each part; an unencrypted part takes no notice of its password.
-    await safe.parseInternalValues({ safeContents: safe.safeContents.map(() => ({ password: passwordBytes })) }, engine);
+    await safe.parseInternalValues(
+      { safeContents: safe.safeContents.map(() => ({ password: passwordBytes })) },
+      engine,
+    );
     return safe;
   } catch (cause) {
     throw new DeviceAgentError(

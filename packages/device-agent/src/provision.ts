@@ -4,7 +4,12 @@ import provisioningMqtt from 'azure-iot-provisioning-device-mqtt';
 import { X509Security } from 'azure-iot-security-x509';
 import { checkValidity, type DeviceIdentity } from './device-identity.ts';
 import { DeviceAgentError, textOf, type DeviceAgentErrorCode } from './errors.ts';
-import { createDeviceSecureContext, createMqttConnection, type ConnectionFailure, type Transport } from './mqtt-connection.ts';
+import {
+  createDeviceSecureContext,
+  createMqttConnection,
+  type ConnectionFailure,
+  type Transport,
+} from './mqtt-connection.ts';
 import { explainRefusal } from './registration-refusal.ts';
 
 /** Which Device Provisioning Service to ask. */
@@ -51,7 +56,11 @@ interface DpsAnswer {
   readonly trackingId?: string;
   readonly message?: string;
   readonly status?: string;
-  readonly registrationState?: { readonly errorCode?: number; readonly errorMessage?: string; readonly status?: string };
+  readonly registrationState?: {
+    readonly errorCode?: number;
+    readonly errorMessage?: string;
+    readonly status?: string;
+  };
 }
 
 const defaultEndpoint = 'global.azure-devices-provisioning.net';
@@ -86,7 +95,9 @@ export async function provision(options: ProvisionOptions): Promise<Assignment> 
     return toAssignment(identity, (await client.register()) as RegistrationState);
   } catch (cause) {
     if (signal?.aborted === true) {
-      throw new DeviceAgentError('ERR_AGENT_STOPPED', `Provisioning of ${identity.registrationId} was stopped.`, { cause });
+      throw new DeviceAgentError('ERR_AGENT_STOPPED', `Provisioning of ${identity.registrationId} was stopped.`, {
+        cause,
+      });
     }
     throw toError(cause, connection.failure(), { identity, provisioning, endpoint });
   } finally {
@@ -153,7 +164,9 @@ function toError(
     );
   }
   if (failure?.kind === 'refused') {
-    const message = explainRefusal(identity, provisioning.idScope, { message: `MQTT CONNACK return code ${failure.returnCode}` });
+    const message = explainRefusal(identity, provisioning.idScope, {
+      message: `MQTT CONNACK return code ${failure.returnCode}`,
+    });
     return new DeviceAgentError('ERR_AGENT_DPS_REFUSED', message, { cause, azureCode: failure.returnCode });
   }
   return new DeviceAgentError(

@@ -36,7 +36,9 @@ function advice(identity: DeviceIdentity, refusal: Refusal): string {
   const last = issuers[issuers.length - 1] ?? '';
   const hasRoot = last === identity.lastIssuer;
   return [
-    hasRoot ? '' : `The chain ends at ${last}, issued by ${identity.lastIssuer}: include everything up to the CA that DPS has verified. `,
+    hasRoot
+      ? ''
+      : `The chain ends at ${last}, issued by ${identity.lastIssuer}: include everything up to the CA that DPS has verified. `,
     `Check in this order: (1) an enabled enrollment group exists for ${issuers.join(' or ')}; `,
     `(2) ${hasRoot ? last : identity.lastIssuer} is uploaded to this DPS and verified; `,
     `(3) no disabled individual enrollment names ${identity.registrationId}.`,

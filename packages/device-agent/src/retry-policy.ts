@@ -27,7 +27,13 @@ export interface ExponentialBackoffOptions {
  * together doesn't come back together.
  */
 export function exponentialBackoff(options: ExponentialBackoffOptions = {}): RetryPolicy {
-  const { firstMs = 1_000, maximumMs = 100_000, throttledMinimumMs = 10_000, maximumAttempts = Infinity, random = Math.random } = options;
+  const {
+    firstMs = 1_000,
+    maximumMs = 100_000,
+    throttledMinimumMs = 10_000,
+    maximumAttempts = Infinity,
+    random = Math.random,
+  } = options;
   return {
     nextDelayMs(attempt, lane) {
       if (attempt > maximumAttempts) return undefined;

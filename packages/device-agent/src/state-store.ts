@@ -39,7 +39,9 @@ export function openStateStore(folder: string, registrationId: string): StateSto
     database.exec(schema);
     chmodSync(file, 0o600);
     const read = database.prepare('SELECT value FROM fact WHERE name = ?');
-    const write = database.prepare('INSERT INTO fact VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value');
+    const write = database.prepare(
+      'INSERT INTO fact VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
+    );
     const remove = database.prepare('DELETE FROM fact WHERE name = ?');
     return {
       database,

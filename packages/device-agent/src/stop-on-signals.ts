@@ -12,7 +12,11 @@ export interface SignalSource {
  * @param onStopped - gets what was left undelivered
  * @returns takes the handlers off again
  */
-export function stopOnSignals(agent: DeviceAgent, onStopped: (report: StopReport) => void = () => undefined, source: SignalSource = process): () => void {
+export function stopOnSignals(
+  agent: DeviceAgent,
+  onStopped: (report: StopReport) => void = () => undefined,
+  source: SignalSource = process,
+): () => void {
   const off = (): void => {
     source.off('SIGINT', stop);
     source.off('SIGTERM', stop);

@@ -16,7 +16,13 @@ import {
   issueDeviceCertificate,
   type CertificateAuthority,
 } from '@contoso/pki';
-import { DeviceAgent, loadIdentity, type AgentEvent, type DeviceAgentOptions, type DeviceIdentity } from '../src/index.ts';
+import {
+  DeviceAgent,
+  loadIdentity,
+  type AgentEvent,
+  type DeviceAgentOptions,
+  type DeviceIdentity,
+} from '../src/index.ts';
 
 /** A set-up Azure with one enrolled production line, and what is needed to put devices on it. */
 export interface Contoso {
@@ -36,10 +42,25 @@ export const enrollmentGroupId = 'line-1';
 
 export async function startContoso(): Promise<Contoso> {
   const azure = await startAzureIot();
+  try {
+    return await setUp(azure);
+  } catch (error) {
+    await azure.close();
+    throw error;
+  }
+}
+
+async function setUp(azure: AzureIotEmulator): Promise<Contoso> {
   const session = await createAzureSession({ cloud: azure.cloud, pollIntervalMs: 20 });
   const folder = await mkdtemp(join(tmpdir(), 'agent-test-'));
   const resourceGroup = 'contoso';
-  const { dps } = await checkPrerequisites(session, { resourceGroup, dpsName, hubNames: [hubName], location: 'westeurope', createMissing: true });
+  const { dps } = await checkPrerequisites(session, {
+    resourceGroup,
+    dpsName,
+    hubNames: [hubName],
+    location: 'westeurope',
+    createMissing: true,
+  });
   const root = await createRootAuthority({ commonName: 'Contoso Root CA' });
   const line = await createLineAuthority(root, { lineName: 'line-1' });
   await ensureRootCertificate(session, {
@@ -74,13 +95,17 @@ export async function issueIdentity({ line }: Contoso, registrationId: string): 
 export interface Watched {
   readonly agent: DeviceAgent;
   readonly events: AgentEvent[];
-  next<T extends AgentEvent['type']>(
+  readonly next: <T extends AgentEvent['type']>(
     type: T,
     fits?: (event: Extract<AgentEvent, { type: T }>) => boolean,
-  ): Promise<Extract<AgentEvent, { type: T }>>;
+  ) => Promise<Extract<AgentEvent, { type: T }>>;
 }
 
-export function watchedAgent(contoso: Contoso, identity: DeviceIdentity, options: Partial<DeviceAgentOptions> = {}): Watched {
+export function watchedAgent(
+  contoso: Contoso,
+  identity: DeviceIdentity,
+  options: Partial<DeviceAgentOptions> = {},
+): Watched {
   const events: AgentEvent[] = [];
   const listeners = new Set<() => void>();
   const agent = new DeviceAgent({

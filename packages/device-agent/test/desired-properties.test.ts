@@ -22,7 +22,11 @@ afterEach(() => {
 });
 
 const open = (): DesiredProperties =>
-  new DesiredProperties(store, { handle: (change) => void changes.push(change), acknowledge: () => undefined, onHandled: () => undefined });
+  new DesiredProperties(store, {
+    handle: (change) => void changes.push(change),
+    acknowledge: () => undefined,
+    onHandled: () => undefined,
+  });
 
 describe('desired properties by version', () => {
   it('asks for the whole where a version is missing', async () => {

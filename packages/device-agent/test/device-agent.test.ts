@@ -23,7 +23,10 @@ const start = async (identity: DeviceIdentity, options: Partial<DeviceAgentOptio
 };
 
 const patchDesired = (deviceId: string, desired: Record<string, unknown>): void =>
-  void contoso.hub.updateTwin(deviceId, { properties: { desired } } as never, { mode: 'patch', precondition: undefined as never });
+  void contoso.hub.updateTwin(deviceId, { properties: { desired } } as never, {
+    mode: 'patch',
+    precondition: undefined as never,
+  });
 
 describe('an agent on its way', () => {
   it.each(['mqtt', 'mqtt-websocket'] as const)('provisions and sends over %s', async (transport) => {
@@ -31,7 +34,9 @@ describe('an agent on its way', () => {
     const { agent, events } = await start(identity, { transport });
     const messageId = await agent.send({ body: { temperature: 31 }, properties: { temperatureAlert: 'true' } });
     await agent.flush();
-    const message = contoso.hub.telemetry.list().find(({ systemProperties }) => systemProperties['message-id'] === messageId);
+    const message = contoso.hub.telemetry
+      .list()
+      .find(({ systemProperties }) => systemProperties['message-id'] === messageId);
     expect(message).toMatchObject({
       deviceId: `first-${transport}`,
       systemProperties: { 'content-type': 'application/json', 'content-encoding': 'utf-8' },
@@ -72,7 +77,9 @@ describe('an agent on its way', () => {
     await next('retry');
     await agent.flush();
     const numbers = bodiesOf('cut').map(({ number }) => number);
-    expect([...new Set(numbers)].sort((a, b) => Number(a) - Number(b))).toEqual(Array.from({ length: 30 }, (_, number) => number));
+    expect([...new Set(numbers)].sort((a, b) => Number(a) - Number(b))).toEqual(
+      Array.from({ length: 30 }, (_, number) => number),
+    );
     expect(statuses(events)).toEqual(['Connected', 'DisconnectedRetrying', 'Connected']);
   });
 
@@ -99,7 +106,9 @@ describe('cloud-to-device messages', () => {
 
   it('arrive whole, and are completed at the hub', async () => {
     const received: CloudToDeviceMessage[] = [];
-    const { next } = await start(await issueIdentity(contoso, 'reader'), { onMessage: (message) => void received.push(message) });
+    const { next } = await start(await issueIdentity(contoso, 'reader'), {
+      onMessage: (message) => void received.push(message),
+    });
     const messageId = send('reader', 'hello');
     await next('message-completed', (event) => event.messageId === messageId);
     expect(received).toEqual([
@@ -112,7 +121,9 @@ describe('cloud-to-device messages', () => {
         body: Buffer.from('hello'),
       },
     ]);
-    const feedback = await contoso.hub.feedback.waitFor((record) => record.originalMessageId === messageId, { timeoutMs: 10_000 });
+    const feedback = await contoso.hub.feedback.waitFor((record) => record.originalMessageId === messageId, {
+      timeoutMs: 10_000,
+    });
     expect(feedback).toMatchObject({ statusCode: 'Success' });
   });
 
@@ -214,7 +225,9 @@ describe('the twin', () => {
     const identity = await issueIdentity(contoso, 'reporting');
     const first = await start(identity);
     await first.agent.stop();
-    const offline = watchedAgent(contoso, identity, { connectTo: { hostName: 'nowhere.localhost:9', deviceId: 'reporting' } });
+    const offline = watchedAgent(contoso, identity, {
+      connectTo: { hostName: 'nowhere.localhost:9', deviceId: 'reporting' },
+    });
     const failed = offline.agent.start().catch((error: unknown) => error);
     offline.agent.report({ firmware: '1.0', old: 1 });
     offline.agent.report({ firmware: '1.1', old: null });

@@ -49,17 +49,26 @@ describe('loadIdentity', () => {
   });
 
   it("ok: reads OpenSSL's PFX", async () => {
-    const [chain, key, pfx] = [await file('c.pem', device.chainPem), await file('k.pem', device.privateKeyPem), join(folder, 'openssl.pfx')];
-    execFileSync('openssl', ['pkcs12', '-export', '-in', chain, '-inkey', key, '-out', pfx, '-passout', 'env:PFX_PASSWORD'], {
-      env: { ...process.env, PFX_PASSWORD: password },
-    });
+    const [chain, key, pfx] = [
+      await file('c.pem', device.chainPem),
+      await file('k.pem', device.privateKeyPem),
+      join(folder, 'openssl.pfx'),
+    ];
+    execFileSync(
+      'openssl',
+      ['pkcs12', '-export', '-in', chain, '-inkey', key, '-out', pfx, '-passout', 'env:PFX_PASSWORD'],
+      {
+        env: { ...process.env, PFX_PASSWORD: password },
+      },
+    );
     const identity = await loadIdentity({ pfxFile: pfx, password });
     expect(identity.chainSubjects).toEqual(['CN=thermostat-1', 'CN=line-1', 'CN=Contoso Root CA']);
     expect(identity.privateKeyPem).toBe((await loadIdentity({ pfxFile, password })).privateKeyPem);
   });
 
   it('ok: reads PEM in any order, with the key encrypted or not', async () => {
-    const [leaf = '', line = '', root = ''] = device.chainPem.match(/-----BEGIN[^]+?-----END CERTIFICATE-----\n/g) ?? [];
+    const [leaf = '', line = '', root = ''] =
+      device.chainPem.match(/-----BEGIN[^]+?-----END CERTIFICATE-----\n/g) ?? [];
     const chainFile = await file('shuffled.pem', root + leaf + line);
     const plain = await loadIdentity({ chainFile, keyFile: await file('plain.key', device.privateKeyPem) });
     const encryptedKey = await file('encrypted.key', await encryptPrivateKey(device.privateKeyPem, password));
@@ -69,13 +78,48 @@ describe('loadIdentity', () => {
   });
 
   it.each<[string, string, RegExp, () => Promise<IdentitySource>]>([
-    ['a file that is not there', 'ERR_AGENT_IDENTITY_FILE', /nowhere\.pfx.*Check the path/, async () => ({ pfxFile: join(folder, 'nowhere.pfx'), password })],
-    ['the wrong password', 'ERR_AGENT_PASSWORD', /does not open .*thermostat-1\.pfx/, async () => ({ pfxFile, password: 'wrong' })],
-    ['a file that is no PFX', 'ERR_AGENT_IDENTITY_INVALID', /not a PFX/, async () => ({ pfxFile: await file('no.pfx', 'hello'), password })],
-    ['a key of another device', 'ERR_AGENT_IDENTITY_INVALID', /no certificate that the private key belongs to/, async () => ({ chainPem: device.chainPem, privateKeyPem: other.privateKeyPem })],
-    ['no certificate', 'ERR_AGENT_IDENTITY_INVALID', /holds no certificate/, async () => ({ chainPem: '', privateKeyPem: device.privateKeyPem })],
-    ['a damaged certificate', 'ERR_AGENT_IDENTITY_INVALID', /damaged certificate/, async () => ({ chainPem: device.chainPem.replace('MII', 'MIX'), privateKeyPem: device.privateKeyPem })],
-    ['a key that is none', 'ERR_AGENT_IDENTITY_INVALID', /not a private key in PEM/, async () => ({ chainPem: device.chainPem, privateKeyPem: 'key' })],
+    [
+      'a file that is not there',
+      'ERR_AGENT_IDENTITY_FILE',
+      /nowhere\.pfx.*Check the path/,
+      async () => ({ pfxFile: join(folder, 'nowhere.pfx'), password }),
+    ],
+    [
+      'the wrong password',
+      'ERR_AGENT_PASSWORD',
+      /does not open .*thermostat-1\.pfx/,
+      async () => ({ pfxFile, password: 'wrong' }),
+    ],
+    [
+      'a file that is no PFX',
+      'ERR_AGENT_IDENTITY_INVALID',
+      /not a PFX/,
+      async () => ({ pfxFile: await file('no.pfx', 'hello'), password }),
+    ],
+    [
+      'a key of another device',
+      'ERR_AGENT_IDENTITY_INVALID',
+      /no certificate that the private key belongs to/,
+      async () => ({ chainPem: device.chainPem, privateKeyPem: other.privateKeyPem }),
+    ],
+    [
+      'no certificate',
+      'ERR_AGENT_IDENTITY_INVALID',
+      /holds no certificate/,
+      async () => ({ chainPem: '', privateKeyPem: device.privateKeyPem }),
+    ],
+    [
+      'a damaged certificate',
+      'ERR_AGENT_IDENTITY_INVALID',
+      /damaged certificate/,
+      async () => ({ chainPem: device.chainPem.replace('MII', 'MIX'), privateKeyPem: device.privateKeyPem }),
+    ],
+    [
+      'a key that is none',
+      'ERR_AGENT_IDENTITY_INVALID',
+      /not a private key in PEM/,
+      async () => ({ chainPem: device.chainPem, privateKeyPem: 'key' }),
+    ],
     [
       'an encrypted key without a password',
       'ERR_AGENT_PASSWORD',
@@ -116,6 +160,8 @@ describe('checkValidity', () => {
     const identity = await loadIdentity({ pfxFile, password });
     const day = 86_400_000;
     const now = new Date(direction > 0 ? identity.notAfter.getTime() + day : identity.notBefore.getTime() - day);
-    expect(() => checkValidity(identity, now)).toThrow(expect.objectContaining({ code, message: expect.stringMatching(message) }));
+    expect(() => checkValidity(identity, now)).toThrow(
+      expect.objectContaining({ code, message: expect.stringMatching(message) }),
+    );
   });
 });

@@ -30,7 +30,10 @@ describe('the state store', () => {
   it('fail: a second agent for the same device is told so, and a device beside it is not in its way', () => {
     const first = openStateStore(folder, 'thermostat-1');
     expect(() => openStateStore(folder, 'thermostat-1')).toThrow(
-      expect.objectContaining({ code: 'ERR_AGENT_STATE', message: expect.stringMatching(/Another agent for thermostat-1 .*stop it first/) }),
+      expect.objectContaining({
+        code: 'ERR_AGENT_STATE',
+        message: expect.stringMatching(/Another agent for thermostat-1 .*stop it first/),
+      }),
     );
     openStateStore(folder, 'thermostat-2').close();
     first.put('still', 'works');
@@ -42,7 +45,10 @@ describe('the state store', () => {
     writeFileSync(join(folder, 'file'), 'x');
     const state = { code: 'ERR_AGENT_STATE', message: expect.stringMatching(/Check that the folder can be written/) };
     expect(() => openStateStore(join(folder, 'file'), 'thermostat-1')).toThrow(expect.objectContaining(state));
-    writeFileSync(join(folder, 'thermostat-1.agent.db'), 'no database at all, but some text that is long enough for one');
+    writeFileSync(
+      join(folder, 'thermostat-1.agent.db'),
+      'no database at all, but some text that is long enough for one',
+    );
     chmodSync(join(folder, 'thermostat-1.agent.db'), 0o600);
     expect(() => openStateStore(folder, 'thermostat-1')).toThrow(expect.objectContaining(state));
   });

@@ -116,7 +116,7 @@ export function parseCloud(json: string, source: string): Cloud {
   }
   if (!isRecord(value)) throw cloudFileError(source, 'it is not a JSON object');
   const fields = value;
-  const text = (name: string): string => requiredText(fields, name, source);
+  const text = (name: string): string => requiredText(fields, name, { source });
   return {
     name: text('name'),
     authorityHost: endpoint(text('authorityHost'), 'authorityHost', source),
@@ -136,7 +136,7 @@ export function parseCloud(json: string, source: string): Cloud {
 function servicePrincipal(value: unknown, source: string): { servicePrincipal?: ServicePrincipal } {
   if (value === undefined || value === null) return {};
   if (!isRecord(value)) throw cloudFileError(source, "'servicePrincipal' has to be an object");
-  const text = (name: string): string => requiredText(value, name, source, 'servicePrincipal.');
+  const text = (name: string): string => requiredText(value, name, { source, prefix: 'servicePrincipal.' });
   return {
     servicePrincipal: { tenantId: text('tenantId'), clientId: text('clientId'), clientSecret: text('clientSecret') },
   };
@@ -149,10 +149,14 @@ function optionalText<Name extends string>(
 ): { [key in Name]?: string } {
   const value = fields[name];
   if (value === undefined || value === null) return {};
-  return { [name]: requiredText(fields, name, source) } as { [key in Name]?: string };
+  return { [name]: requiredText(fields, name, { source }) } as { [key in Name]?: string };
 }
 
-function requiredText(fields: Record<string, unknown>, name: string, source: string, prefix = ''): string {
+function requiredText(
+  fields: Record<string, unknown>,
+  name: string,
+  { source, prefix = '' }: { readonly source: string; readonly prefix?: string },
+): string {
   const value = fields[name];
   if (value === undefined) throw cloudFileError(source, `'${prefix}${name}' is missing`);
   if (typeof value !== 'string' || value === '') throw cloudFileError(source, `'${prefix}${name}' has to be text`);

@@ -180,7 +180,7 @@ describe('ETags', () => {
     expect(outcome).toBe('changed');
   });
 
-  it('six operators at once lose no change of theirs', async () => {
+  it('four operators at once lose no change of theirs', async () => {
     await ensureEnrollmentGroup(test.session, options);
     const settings: EnrollmentSettings[] = [
       { provisioningStatus: 'disabled' },

@@ -86,7 +86,7 @@ export function sendJson(
 }
 
 async function createServerCertificate(hostName: string): Promise<{ keyPem: string; certificatePem: string }> {
-  cryptoProvider.set('test', webcrypto as Crypto);
+  cryptoProvider.set('test', webcrypto);
   const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
   const certificate = await X509CertificateGenerator.createSelfSigned(
@@ -102,7 +102,7 @@ async function createServerCertificate(hostName: string): Promise<{ keyPem: stri
         ),
       ],
     },
-    webcrypto as Crypto,
+    webcrypto,
   );
   const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64');
   return {

@@ -11,9 +11,9 @@ export interface CloudFlags {
 /** What the commands share: where to report, and how to get at a cloud. */
 export interface CommandContext {
   readonly reporter: Reporter;
-  openCloud(flags: CloudFlags): Promise<Cloud>;
+  readonly openCloud: (flags: CloudFlags) => Promise<Cloud>;
   /** Runs the work signed in to Resource Manager, DPS and hubs. */
-  inSession(flags: CloudFlags, work: (session: AzureSession) => Promise<void>): Promise<void>;
+  readonly inSession: (flags: CloudFlags, work: (session: AzureSession) => Promise<void>) => Promise<void>;
 }
 
 export function createCommandContext(reporter: Reporter): CommandContext {

@@ -32,7 +32,10 @@ export function addDeviceOptions(command: Command): Command {
     .option('--state-folder <folder>', 'default: folder `state` beside the PFX');
 }
 
-export async function readDeviceOptions({ openCloud, reporter }: CommandContext, flags: DeviceFlags): Promise<DeviceBasics> {
+export async function readDeviceOptions(
+  { openCloud, reporter }: CommandContext,
+  flags: DeviceFlags,
+): Promise<DeviceBasics> {
   const cloud = await openCloud(flags);
   const certificatePassword = await readPassword(
     {

@@ -46,6 +46,7 @@ async function run(context: CommandContext, flags: RunFlags): Promise<void> {
 
 function connectTo({ idScope, hubHostName, deviceId }: RunFlags, endpoint: string): DeviceAgentOptions['connectTo'] {
   if (idScope !== undefined && hubHostName === undefined) return { idScope, endpoint };
-  if (hubHostName !== undefined && deviceId !== undefined && idScope === undefined) return { hostName: hubHostName, deviceId };
+  if (hubHostName !== undefined && deviceId !== undefined && idScope === undefined)
+    return { hostName: hubHostName, deviceId };
   throw new UsageError('Give either --id-scope, or --hub-host-name with --device-id.');
 }

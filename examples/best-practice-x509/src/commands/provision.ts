@@ -17,7 +17,10 @@ export function addProvisionCommand(program: Command, context: CommandContext): 
     .option('--attempts <n>', 'tries for the hub', wholeNumber, 3);
   addCloudOptions(addDeviceOptions(command)).action(async (flags: ProvisionFlags) => {
     const { idScope, attempts } = flags;
-    const result = await provisionDevice({ ...(await readDeviceOptions(context, flags)), idScope, attempts }, context.reporter);
+    const result = await provisionDevice(
+      { ...(await readDeviceOptions(context, flags)), idScope, attempts },
+      context.reporter,
+    );
     context.reporter.result({ ...result });
   });
 }

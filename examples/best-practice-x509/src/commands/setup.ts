@@ -31,8 +31,16 @@ export function addSetupCommand(program: Command, context: CommandContext): void
     .option('--line <name>', 'production line', 'line-1')
     .option('--enrollment-group-id <id>', "the line's enrollment group", 'x509GroupEnrollment')
     .option('--location <region>', 'Azure region for what is created')
-    .option('--create', 'create resource group, hub, DPS and link where missing (hub and DPS cost money in Azure)', false)
-    .option('--force', 'issue the device certificate anew, replace a root of the same name, make the group anew', false);
+    .option(
+      '--create',
+      'create resource group, hub, DPS and link where missing (hub and DPS cost money in Azure)',
+      false,
+    )
+    .option(
+      '--force',
+      'issue the device certificate anew, replace a root of the same name, make the group anew',
+      false,
+    );
   addPasswordOptions(command, 'root-cert-password', 'of all keys in the folder');
   addSubscriptionOption(addCloudOptions(command)).action((flags: SetupFlags) => runSetup(context, flags));
 }
@@ -50,7 +58,9 @@ async function runSetup(context: CommandContext, flags: SetupFlags): Promise<voi
     (text) => reporter.warn(text),
   );
   await context.inSession(flags, async (session) => {
-    reporter.result({ ...(await setUp(session, { ...flags, rootCertPassword, iotHubNames: flags.iotHubName }, reporter)) });
+    reporter.result({
+      ...(await setUp(session, { ...flags, rootCertPassword, iotHubNames: flags.iotHubName }, reporter)),
+    });
   });
 }
 

@@ -2,7 +2,7 @@ import { hasKey, isSameHub } from '../dps/allocation.ts';
 import type { LinkedHub } from '../dps/provisioning-instance.ts';
 import type { HubDirectory } from '../hub/hub-directory.ts';
 import { isJsonObject, type JsonObject } from '../hub/json.ts';
-import { ProviderError } from './arm-error.ts';
+import { GatewayError, ProviderError } from './arm-error.ts';
 
 /** A hub in `properties.iotHubs` of a DPS: what Resource Manager keeps beyond what allocation needs. */
 export interface LinkedHubEntry extends LinkedHub {
@@ -16,6 +16,7 @@ const MASKED_KEY = '****';
  * Reads `properties.iotHubs`. A masked key keeps the stored one; any other has to be a key of an existing hub.
  *
  * @throws {ProviderError} argumentInvalid, linkedHub, duplicateHubs
+ * @throws {GatewayError} NotImplemented
  */
 export function parseLinkedHubs(
   value: unknown,
@@ -34,6 +35,12 @@ export function parseLinkedHubs(
 
 function parseEntry(item: unknown, stored: readonly LinkedHubEntry[], hubs: HubDirectory): LinkedHubEntry {
   const entry = isJsonObject(item) ? item : {};
+  if (entry['authenticationType'] != null && entry['authenticationType'] !== 'KeyBased') {
+    throw new GatewayError(
+      'NotImplemented',
+      "The emulator does not support property 'authenticationType' of a linked hub, only KeyBased.",
+    );
+  }
   const connection = parseConnectionString(entry['connectionString']);
   const location = entry['location'];
   if (typeof location !== 'string' || location === '') {

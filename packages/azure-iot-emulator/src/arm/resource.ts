@@ -119,12 +119,15 @@ export interface ResourceRequest {
   readonly etag: string | undefined;
 }
 
-/** @throws {GatewayError} InvalidRequestContent, LocationRequired */
+/** @throws {GatewayError} InvalidRequestContent, LocationRequired, NotImplemented */
 export function parseResourceRequest(body: unknown, ifMatch: string | undefined): ResourceRequest {
   if (!isJsonObject(body)) {
     throw new GatewayError('InvalidRequestContent', 'The request content was invalid: expected a JSON object.');
   }
-  const { location, tags, sku, properties, etag } = body;
+  const { location, tags, sku, properties, etag, identity } = body;
+  if (isJsonObject(identity) && identity['type'] !== undefined && identity['type'] !== 'None') {
+    throw new GatewayError('NotImplemented', "The emulator does not support property 'identity' of a resource.");
+  }
   if (typeof location !== 'string' || location === '') {
     throw new GatewayError('LocationRequired', 'The location property is required for this definition.');
   }

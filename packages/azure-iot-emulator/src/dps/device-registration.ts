@@ -34,6 +34,11 @@ export interface DeviceRegistrationOptions {
   readonly log: (line: string) => void;
 }
 
+/** Operations that are remembered; the oldest are forgotten first. */
+const MAX_OPERATIONS = 100_000;
+
+const API_VERSION = /^20\d\d-\d\d-\d\d(?:-preview)?$/;
+
 interface Operation {
   readonly claim: Pick<DeviceClaim, 'idScope' | 'registrationId'>;
   readonly record: RegistrationRecord;
@@ -67,7 +72,7 @@ export class DeviceRegistration {
     if (record.status === 'failed')
       this.#options.log(`DPS failed ${claim.registrationId}: ${record.errorMessage ?? ''}`);
     const operationId = `5.${randomBytes(8).toString('hex')}.${randomUUID()}`;
-    this.#operations.set(operationId, { claim, record });
+    this.#remember(operationId, { claim, record });
     return { operationId, status: 'assigning' };
   }
 
@@ -91,7 +96,19 @@ export class DeviceRegistration {
     return deviceRegistrationJson(instance.registrations.get(claim.registrationId));
   }
 
-  #findInstance({ idScope, registrationId }: DeviceClaim): ProvisioningInstance {
+  #remember(operationId: string, operation: Operation): void {
+    this.#operations.set(operationId, operation);
+    const [oldest] = this.#operations.keys();
+    if (this.#operations.size > MAX_OPERATIONS && oldest !== undefined) this.#operations.delete(oldest);
+  }
+
+  #findInstance({ idScope, registrationId, apiVersion }: DeviceClaim): ProvisioningInstance {
+    if (!API_VERSION.test(apiVersion)) {
+      throw new DpsError(
+        'invalidArgument',
+        `Unknown api version '${apiVersion}': expected a date, for example 2019-03-31.`,
+      );
+    }
     const instance = this.#options.instances.findByIdScope(idScope);
     if (instance === undefined)
       throw this.#logged(

@@ -5,6 +5,9 @@ import { registrationKey } from './registration-id.ts';
 const POLLS = 5;
 const WINDOW_MS = 10_000;
 
+/** Devices that are remembered before those without a poll in the window are forgotten. */
+const MAX_DEVICES = 10_000;
+
 /** Counts each device's polls in a sliding window. */
 export class PollingLimit {
   readonly #polls = new Map<string, number[]>();
@@ -24,6 +27,13 @@ export class PollingLimit {
       throw new ThrottledError(Math.ceil((oldest + WINDOW_MS - now) / 1000));
     }
     this.#polls.set(key, [...recent, now]);
+    if (this.#polls.size > MAX_DEVICES) this.#forgetIdle(now);
+  }
+
+  #forgetIdle(now: number): void {
+    for (const [key, polls] of this.#polls) {
+      if (polls.every((time) => time <= now - WINDOW_MS)) this.#polls.delete(key);
+    }
   }
 }
 

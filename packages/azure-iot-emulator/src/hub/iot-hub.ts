@@ -213,6 +213,11 @@ export class IotHub {
     return (await this.#changes.until(() => this.isConnected(deviceId) || undefined, timeoutMs)) ?? false;
   }
 
+  /** Resolves with true when the device is not connected, with false when the time is over. */
+  async waitForDisconnection(deviceId: string, { timeoutMs }: { readonly timeoutMs: number }): Promise<boolean> {
+    return (await this.#changes.until(() => !this.isConnected(deviceId) || undefined, timeoutMs)) ?? false;
+  }
+
   /** Cuts a device's connection without a word, as a lost network would. Returns false where there is none. */
   dropConnection(deviceId: string): boolean {
     const session = this.registry.get(deviceId)?.session;

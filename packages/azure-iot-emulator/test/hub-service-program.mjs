@@ -1,0 +1,43 @@
+// A back office as Microsoft's documents show it: azure-iothub over HTTPS, nothing of the emulator.
+import hubSdk from 'azure-iothub';
+
+const [connectionString] = process.argv.slice(2);
+const registry = hubSdk.Registry.fromConnectionString(connectionString);
+const client = hubSdk.Client.fromConnectionString(connectionString);
+
+/** Errors carry what the client made of the answer, and the answer. */
+function errorOf(error) {
+  const { name, message, responseBody, response } = error;
+  return { name, message, responseBody, status: response?.statusCode };
+}
+
+const commands = {
+  create: ({ device }) => registry.create(device).then(({ responseBody }) => responseBody),
+  get: ({ deviceId }) => registry.get(deviceId).then(({ responseBody }) => responseBody),
+  update: ({ device }) => registry.update(device).then(({ responseBody }) => responseBody),
+  delete: ({ deviceId }) => registry.delete(deviceId).then(() => null),
+  list: () => registry.list().then(({ responseBody }) => responseBody),
+  statistics: () => registry.getRegistryStatistics().then(({ responseBody }) => responseBody),
+  twin: ({ deviceId }) => registry.getTwin(deviceId).then(({ responseBody }) => responseBody),
+  updateTwin: ({ deviceId, patch, etag }) =>
+    registry.updateTwin(deviceId, patch, etag ?? '*').then(({ responseBody }) => responseBody),
+  method: ({ deviceId, parameters }) => client.invokeDeviceMethod(deviceId, parameters).then(({ result }) => result),
+  async query({ text, pageSize }) {
+    const query = registry.createQuery(text, pageSize);
+    const pages = [];
+    while (query.hasMoreResults) {
+      const { result } = await query.next();
+      pages.push(result);
+    }
+    return pages;
+  },
+  addDevices: ({ devices }) => registry.addDevices(devices).then(({ responseBody }) => responseBody),
+};
+
+process.on('message', ({ id, command, ...parameters }) => {
+  commands[command](parameters).then(
+    (result) => process.send({ id, result: JSON.parse(JSON.stringify(result ?? null)) }),
+    (error) => process.send({ id, error: errorOf(error) }),
+  );
+});
+process.send({ event: 'ready' });

@@ -1,0 +1,100 @@
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface, type Interface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { issueIdentity, startContoso, watchedAgent, type Contoso } from './contoso.ts';
+import type { DeviceIdentity } from '../src/index.ts';
+
+let contoso: Contoso;
+
+beforeAll(async () => {
+  contoso = await startContoso();
+});
+
+afterAll(() => contoso.close());
+
+interface Child {
+  readonly process: ChildProcessByStdio<null, Readable, null>;
+  readonly lines: string[];
+  readonly output: Interface;
+}
+
+const spawnDevice = (identity: DeviceIdentity): Child => {
+  const { chainPem, privateKeyPem } = identity;
+  const { provisioningDeviceEndpoint: endpoint, trustedRootsPem } = contoso.azure.cloud;
+  const options = {
+    chainPem,
+    privateKeyPem,
+    trustedRootsPem,
+    connectTo: { idScope: contoso.idScope, endpoint },
+    stateFolder: contoso.folder,
+  };
+  const { NODE_OPTIONS: _, ...environment } = process.env;
+  const child = spawn(process.execPath, [fileURLToPath(new URL('./sending-child.mjs', import.meta.url))], {
+    env: { ...environment, AGENT_OPTIONS: JSON.stringify(options) },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const output = createInterface({ input: child.stdout });
+  const lines: string[] = [];
+  output.on('line', (line) => lines.push(line));
+  return { process: child, lines, output };
+};
+
+const untilLines = async ({ lines, output }: Child, count: number): Promise<void> => {
+  while (lines.length < count) await once(output, 'line');
+};
+
+const arrivedIds = (deviceId: string): Set<unknown> =>
+  new Set(
+    contoso.hub.telemetry
+      .list()
+      .filter((message) => message.deviceId === deviceId)
+      .map(({ systemProperties }) => systemProperties['message-id']),
+  );
+
+describe('a process that ends', () => {
+  it('by kill -9 loses nothing that send() had promised', async () => {
+    const identity = await issueIdentity(contoso, 'killed');
+    const promised: string[] = [];
+    for (const count of [20, 100, 35]) {
+      const child = spawnDevice(identity);
+      await untilLines(child, count);
+      child.process.kill('SIGKILL');
+      await once(child.output, 'close');
+      promised.push(...child.lines.slice(1));
+    }
+    const { agent } = watchedAgent(contoso, identity);
+    await agent.start();
+    await agent.flush();
+    await agent.stop();
+    const arrived = arrivedIds('killed');
+    expect(promised.length).toBeGreaterThan(150);
+    expect(promised.filter((id) => !arrived.has(id))).toEqual([]);
+  });
+
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    'by %s delivers what it can, says what is left, and exits 0',
+    async (signal) => {
+      const deviceId = `stopped-by-${signal.toLowerCase()}`;
+      const identity = await issueIdentity(contoso, deviceId);
+      const child = spawnDevice(identity);
+      await untilLines(child, 30);
+      child.process.kill(signal);
+      const [[code]] = (await Promise.all([once(child.process, 'exit'), once(child.output, 'close')])) as [
+        [number | null],
+        unknown,
+      ];
+      const last = child.lines.find((line) => line.startsWith('stopped'));
+      const left = Number(/^stopped (\d+)$/.exec(last ?? '')?.[1]);
+      const arrived = arrivedIds(deviceId);
+      const promised = child.lines.filter((line) => !/^st(art|opp)ed/.test(line));
+      expect({ code, missing: promised.filter((id) => !arrived.has(id)).length <= left }).toEqual({
+        code: 0,
+        missing: true,
+      });
+      expect(contoso.hub.isConnected(deviceId)).toBe(false);
+    },
+  );
+});
