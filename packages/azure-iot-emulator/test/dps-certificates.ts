@@ -12,9 +12,19 @@ export interface Issued {
   /** PEM PKCS#8. */
   readonly keyPem: string;
   readonly keys: webcrypto.CryptoKeyPair;
+  readonly algorithm: keyof typeof ALGORITHMS;
 }
 
-const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+const ALGORITHMS = {
+  'P-256': { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' },
+  'P-384': { name: 'ECDSA', namedCurve: 'P-384', hash: 'SHA-384' },
+  'RSA-2048': {
+    name: 'RSASSA-PKCS1-v1_5',
+    modulusLength: 2048,
+    publicExponent: new Uint8Array([1, 0, 1]),
+    hash: 'SHA-256',
+  },
+} as const;
 const DAY_MS = 86_400_000;
 
 /** What {@link issue} makes; absent fields give a device certificate that is good for a month. */
@@ -22,6 +32,8 @@ export interface IssueOptions {
   readonly commonName: string;
   /** Absent: self-signed. */
   readonly issuer?: Issued;
+  /** Of the key; default P-256. */
+  readonly algorithm?: keyof typeof ALGORITHMS;
   readonly isAuthority?: boolean;
   readonly pathLength?: number;
   /** Days from now; default -1. */
@@ -34,14 +46,16 @@ export interface IssueOptions {
 
 export async function issue(options: IssueOptions): Promise<Issued> {
   const { commonName, issuer, isAuthority = false, pathLength, notBeforeDays = -1, notAfterDays = 30 } = options;
-  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+  const algorithm = options.algorithm ?? 'P-256';
+  const keys = await webcrypto.subtle.generateKey(ALGORITHMS[algorithm], true, ['sign', 'verify']);
+  const signer = options.signer ?? issuer ?? { keys, algorithm };
   const certificate = await X509CertificateGenerator.create(
     {
       subject: `CN=${commonName}`,
       issuer: issuer?.certificate.subject ?? `CN=${commonName}`,
       publicKey: keys.publicKey,
-      signingKey: (options.signer ?? issuer)?.keys.privateKey ?? keys.privateKey,
-      signingAlgorithm: ALGORITHM,
+      signingKey: signer.keys.privateKey,
+      signingAlgorithm: ALGORITHMS[signer.algorithm],
       notBefore: new Date(Date.now() + notBeforeDays * DAY_MS),
       notAfter: new Date(Date.now() + notAfterDays * DAY_MS),
       extensions: isAuthority ? [new BasicConstraintsExtension(true, pathLength, true)] : [],
@@ -55,6 +69,7 @@ export async function issue(options: IssueOptions): Promise<Issued> {
     base64: Buffer.from(certificate.rawData).toString('base64'),
     keyPem: `-----BEGIN PRIVATE KEY-----\n${pkcs8}\n-----END PRIVATE KEY-----\n`,
     keys,
+    algorithm,
   };
 }
 

@@ -1,6 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Issued, issue, issueRoot } from './dps-certificates.ts';
-import { type DeviceCredentials, type DpsFixture, groupOf, issueDevice, startDpsFixture } from './dps-fixture.ts';
+import {
+  type DeviceCredentials,
+  type DpsFixture,
+  groupOf,
+  issueDevice,
+  startDpsFixture,
+  uploadVerified,
+} from './dps-fixture.ts';
 
 describe('registration through azure-iot-provisioning-device', () => {
   let fixture: DpsFixture;
@@ -60,6 +67,21 @@ describe('registration through azure-iot-provisioning-device', () => {
       properties: { desired: { targetTemperature: 21 } },
       x509Thumbprint: { primaryThumbprint: expect.stringMatching(/^[0-9A-F]{64}$/) },
     });
+  });
+
+  it('ok: RSA and P-384 anywhere in a chain, an authority of another kind than what it signs among them', async () => {
+    const rsaRoot = await issue({ commonName: 'RSA Root', isAuthority: true, algorithm: 'RSA-2048' });
+    const p384Line = await issue({ commonName: 'P-384 line', issuer: rsaRoot, isAuthority: true, algorithm: 'P-384' });
+    await uploadVerified(fixture.clients, 'rsa-root', rsaRoot);
+    await fixture.service([['createOrUpdateEnrollmentGroup', groupOf('p384-line', p384Line)]]);
+    const devices = [
+      await issueDevice('of-p384', [p384Line]),
+      await issueDevice('rsa-device', [p384Line, rsaRoot], { algorithm: 'RSA-2048' }),
+    ];
+    expect(await fixture.register(devices)).toMatchObject([
+      { registered: { deviceId: 'of-p384' } },
+      { registered: { deviceId: 'rsa-device' } },
+    ]);
   });
 
   it('fail: each wrong credential gets 401002 with DPS’s words, and the log says what is wrong with it', async () => {

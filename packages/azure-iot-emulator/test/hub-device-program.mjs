@@ -1,5 +1,6 @@
 // A device as Microsoft's documents show it: azure-iot-device with its MQTT transport, nothing of the emulator. What it is
 // told comes over the process channel, what happens goes back the same way.
+import common from 'azure-iot-common';
 import deviceSdk from 'azure-iot-device';
 import mqttTransports from 'azure-iot-device-mqtt';
 
@@ -20,7 +21,7 @@ function propertiesOf(message) {
 
 const commands = {
   async open({ certificate, noRetry }) {
-    if (noRetry) client.setRetryPolicy(new deviceSdk.NoRetry());
+    if (noRetry) client.setRetryPolicy(new common.NoRetry());
     if (certificate) await client.setOptions(certificate);
     await client.open();
   },
@@ -40,7 +41,6 @@ const commands = {
         userId: message.userId,
         contentType: message.contentType,
         contentEncoding: message.contentEncoding,
-        ack: message.ack,
         properties: propertiesOf(message),
       });
       void client.complete(message);
@@ -64,14 +64,12 @@ const commands = {
   },
   async close() {
     await client.close();
-    process.disconnect();
   },
 };
 
 process.on('message', ({ id, command, ...parameters }) => {
-  commands[command](parameters).then(
-    (result) => process.connected && process.send({ id, result: JSON.parse(JSON.stringify(result ?? null)) }),
-    (error) => process.send({ id, error: { name: error.name, message: error.message } }),
-  );
+  commands[command](parameters)
+    .then((result) => process.send({ id, result: result ?? null }))
+    .catch((error) => process.send({ id, error: { name: error.name, message: error.message } }));
 });
 tell('ready');

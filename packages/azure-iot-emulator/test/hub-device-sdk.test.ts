@@ -130,8 +130,7 @@ describe.each<Transport>(['Mqtt', 'MqttWs'])('azure-iot-device, unmodified, over
       userId: 'u 1',
       contentType: 'text/plain',
       contentEncoding: 'utf-8',
-      ack: 'full',
-      properties: { 'a b': 'c=d&e', empty: '' },
+      properties: { 'iothub-ack': 'full', 'a b': 'c=d&e', empty: '' },
     });
     const feedback = await bed.hub.feedback.waitFor(() => true, { timeoutMs });
     expect(feedback).toMatchObject({ originalMessageId: 'm1', statusCode: 'Success', deviceId: 'thermostat-1' });

@@ -54,7 +54,10 @@ export class Program {
   /** @throws what the program's client threw, with its name and what it carries */
   async ask<T = unknown>(command: string, parameters: object = {}): Promise<T> {
     const id = (this.#lastId += 1);
-    const answered = new Promise<Answer>((resolve) => this.#answers.set(id, resolve));
+    const answered = new Promise<Answer>((resolve, reject) => {
+      this.#answers.set(id, resolve);
+      this.#process.once('exit', (code) => reject(new Error(`the program ended with ${code} while asked to ${command}`)));
+    });
     this.#process.send({ id, command, ...parameters });
     const { result, error } = await answered;
     if (error) throw Object.assign(new Error(error.message), error);

@@ -35,9 +35,8 @@ const commands = {
 };
 
 process.on('message', ({ id, command, ...parameters }) => {
-  commands[command](parameters).then(
-    (result) => process.send({ id, result: JSON.parse(JSON.stringify(result ?? null)) }),
-    (error) => process.send({ id, error: errorOf(error) }),
-  );
+  commands[command](parameters)
+    .then((result) => process.send({ id, result: result ?? null }))
+    .catch((error) => process.send({ id, error: errorOf(error) }));
 });
 process.send({ event: 'ready' });
