@@ -67,7 +67,7 @@ function readPackets(socket: TLSSocket): { next(cmd: Packet['cmd']): Promise<Pac
   const fail = (error: Error): void => {
     for (const { reject } of waiting.splice(0)) reject(error);
   };
-  socket.on('data', (chunk) => void reader.parse(chunk));
+  socket.on('data', (chunk: Buffer) => void reader.parse(chunk));
   socket.on('error', fail);
   socket.on('close', () => fail(new Error('connection closed')));
   return {

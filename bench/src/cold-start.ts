@@ -73,7 +73,9 @@ const byAgent: Way = async (azure, { chainPem, privateKeyPem }, folder) => {
   await agent.send({ body: { temperature: 21 } });
   await started;
   await agent.flush();
-  return async () => void (await agent.stop());
+  return async () => {
+    await agent.stop();
+  };
 };
 
 /** Microsoft's classes put together as their samples do it, and told of the private root and of loopback names, nothing else. */
@@ -93,7 +95,9 @@ const bySdk: Way = async (azure, { registrationId, chainPem, privateKeyPem }) =>
   const hub = new iotDevice.Client(new deviceMqtt.Mqtt(provider, base()));
   await hub.open();
   await hub.sendEvent(new iotCommon.Message(JSON.stringify({ temperature: 21 })));
-  return async () => void (await hub.close());
+  return async () => {
+    await hub.close();
+  };
 };
 
 const lookupLoopback: LookupFunction = (_name, options, callback) => lookup('localhost', options, callback);

@@ -28,10 +28,10 @@ export function openBackOffice(session: AzureSession, hubHostName: string): Back
     ...(cloud.trustedRootsPem !== undefined && { ca: [...rootCertificates, cloud.trustedRootsPem] }),
   });
   const config = { host: hostname, tokenCredential: credential, tokenScope: `${cloud.hubAudience}/.default` };
-  const rest = new httpBase.RestApiClient(config as never, 'contoso-back-office');
+  const rest = new httpBase.RestApiClient(config, 'contoso-back-office');
   // Methods go over REST; the transport would be for cloud-to-device messages, which Azure takes over AMQP.
   const client = new iotHub.Client(new EventEmitter() as never, rest as never);
-  const registry = new iotHub.Registry(config as never, rest as never);
+  const registry = new iotHub.Registry(config, rest as never);
   rest.setOptions({ http: { agent } });
   return {
     async setTargetTemperature(deviceId, targetTemperature) {
@@ -47,8 +47,8 @@ export function openBackOffice(session: AzureSession, hubHostName: string): Back
       return (responseBody as unknown as TwinBody).properties.reported;
     },
     async callMethod(deviceId, methodName) {
-      const { result } = await client.invokeDeviceMethod(deviceId, { methodName, responseTimeoutInSeconds: 30 });
-      return result as { status: number; payload: unknown };
+      const answer = await client.invokeDeviceMethod(deviceId, { methodName, responseTimeoutInSeconds: 30 });
+      return answer.result as { status: number; payload: unknown };
     },
     close: () => agent.destroy(),
   };

@@ -64,7 +64,7 @@ export async function tellStory(stage: Stage): Promise<Readonly<Record<string, u
   await callMethod(stage, office, first);
 
   reporter.heading('Trouble');
-  const recovered = await cutConnection(stage, first);
+  const cut = await cutConnection(stage, first);
   await restart(stage, idScope, first);
   await refuseStranger(stage, idScope);
 
@@ -74,9 +74,8 @@ export async function tellStory(stage: Stage): Promise<Readonly<Record<string, u
   return {
     lines: lines.length,
     devices: cast.length,
-    telemetryAcknowledged: telemetry + recovered,
-    telemetryLost: 0,
-    left: 'nothing',
+    telemetrySent: telemetry + cut.sent,
+    telemetryLost: cut.lost,
   };
 }
 
@@ -212,7 +211,10 @@ async function callMethod({ reporter }: Stage, office: BackOffice, { deviceId }:
   reporter.step(`Method getReport answered by ${deviceId}`, { status, payload: JSON.stringify(payload) });
 }
 
-async function cutConnection({ azure, reporter }: Stage, { deviceId, agent, thermostat, log }: Cast): Promise<number> {
+async function cutConnection(
+  { azure, reporter }: Stage,
+  { deviceId, agent, thermostat, log }: Cast,
+): Promise<{ sent: number; lost: number }> {
   const hub = azure.hub(names.hub);
   const before = log.all('status').length;
   const messageIds: string[] = [];
@@ -234,9 +236,9 @@ async function cutConnection({ azure, reporter }: Stage, { deviceId, agent, ther
       .map(({ state }) => state.status)
       .join(', '),
     sentMeanwhile: messageIds.length,
-    lost: 0,
+    lost: lost.length,
   });
-  return messageIds.length;
+  return { sent: messageIds.length, lost: lost.length };
 }
 
 async function restart(stage: Stage, idScope: string, device: Cast): Promise<void> {

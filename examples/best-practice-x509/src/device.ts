@@ -53,11 +53,8 @@ export async function runDevice(options: DeviceOptions, reporter: Reporter): Pro
   const identity = await loadIdentity({ pfxFile: options.certificateName, password: options.certificatePassword });
   const thermostat = new Thermostat();
   const agent = thermostatAgent(thermostat, reporter, agentOptions(options, identity, reporter));
-  const off = stopOnSignals(agent, ({ undeliveredMessages }) =>
-    reporter.note(`stopped; ${undeliveredMessages} messages wait on disk`),
-  );
+  const off = stopOnSignals(agent);
   let messagesSent = 0;
-  let undeliveredMessages = 0;
   const measure = async (): Promise<void> => {
     const message = thermostat.measure();
     await agent.send(message);
@@ -77,9 +74,9 @@ export async function runDevice(options: DeviceOptions, reporter: Reporter): Pro
     if (error) throw error;
   } finally {
     off();
-    ({ undeliveredMessages } = await agent.stop());
+    await agent.stop();
   }
-  return { messagesSent, undeliveredMessages };
+  return { messagesSent, ...(await agent.stop()) };
 }
 
 function agentOptions(options: DeviceOptions, identity: DeviceIdentity, reporter: Reporter): DeviceAgentOptions {

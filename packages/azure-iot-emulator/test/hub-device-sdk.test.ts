@@ -84,6 +84,8 @@ describe.each<Transport>(['Mqtt', 'MqttWs'])('azure-iot-device, unmodified, over
     });
     // The first event is the twin as it was read.
     await expect(device.next('desired')).resolves.toMatchObject({ desired: { targetTemperature: 21 } });
+    // The client subscribes behind our back: what it sends later arrives later.
+    await device.ask('send', { body: 'subscribed' });
     bed.hub.updateTwin('thermostat-1', { properties: { desired: { targetTemperature: 24 } } }, { mode: 'patch', precondition: 'none' });
     await expect(device.next('desired')).resolves.toMatchObject({ desired: { targetTemperature: 24, $version: 2 } });
     await device.ask('report', { patch: { targetTemperature: { value: 24, ac: 200, av: 2 } } });
@@ -141,13 +143,14 @@ describe.each<Transport>(['Mqtt', 'MqttWs'])('azure-iot-device, unmodified, over
     const { device, certificate } = await startX509(transport);
     await device.ask('open', { certificate });
     await device.ask('listen');
-    await device.next('connect');
+    // The client subscribes behind our back, and gives up for good where it is cut in the middle of that (EPIPE).
+    await device.ask('send', { body: 'before' });
     expect(bed.hub.dropConnection('thermostat-1')).toBe(true);
     bed.hub.sendToDevice('thermostat-1', { body: Buffer.from('while you were away') });
     await expect(bed.hub.waitForConnection('thermostat-1', { timeoutMs })).resolves.toBe(true);
     await expect(device.next('message')).resolves.toMatchObject({ body: 'while you were away' });
     await device.ask('send', { body: 'after' });
-    expect(bed.hub.telemetry.list()).toHaveLength(1);
+    expect(bed.hub.telemetry.list().map(({ body }) => Buffer.from(body).toString())).toEqual(['before', 'after']);
   });
 
   it('ok: a device key opens the hub too', async () => {

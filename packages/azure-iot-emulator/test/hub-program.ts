@@ -40,7 +40,7 @@ export class Program {
     writeFileSync(rootFile, options.rootPem);
     this.#process = fork(fileURLToPath(new URL(path, import.meta.url)), options.arguments, {
       execArgv: ['--import', new URL('./hub-preload.mjs', import.meta.url).href],
-      env: { PATH: process.env.PATH, NODE_EXTRA_CA_CERTS: rootFile, EMULATOR_PORT_443: String(options.port443) },
+      env: { PATH: process.env.PATH, NODE_EXTRA_CA_CERTS: rootFile, EMULATOR_PORT_443: String(options.port443), DEBUG: process.env.DEBUG },
     });
     this.#process.on('message', (message) => this.#take(message as ProgramEvent | Answer));
   }

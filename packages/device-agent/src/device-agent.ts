@@ -71,6 +71,7 @@ export class DeviceAgent {
   readonly #clock: Clock;
   #running: Running | undefined;
   #state: ConnectionState = disconnected;
+  #undeliveredMessages = 0;
   #finished: Promise<DeviceAgentError | undefined> = Promise.resolve(undefined);
 
   constructor(options: DeviceAgentOptions) {
@@ -136,25 +137,26 @@ export class DeviceAgent {
   }
 
   /**
-   * Delivers what it can within the grace time, disconnects, and closes the state folder.
+   * Delivers what it can within the grace time, disconnects, and closes the state folder. Called again, or after the agent
+   * has ended by itself, it says how many messages were left then.
    *
    * @param graceMs - milliseconds for telemetry still on disk while there is a connection; default 5,000
    */
   async stop(graceMs = 5_000): Promise<StopReport> {
     const running = this.#running;
-    if (!running) return { undeliveredMessages: 0 };
-    const { session, stopping, work } = running;
-    running.isEnding = true;
-    if (session) {
-      const timeout = new AbortController();
-      await Promise.race([work.sender.empty(), this.#clock.delay(graceMs, timeout.signal)]);
-      timeout.abort();
+    if (running && running.isEnding !== true) {
+      running.isEnding = true;
+      const { session, stopping, work } = running;
+      if (session) {
+        const timeout = new AbortController();
+        await Promise.race([work.sender.empty(), this.#clock.delay(graceMs, timeout.signal)]);
+        timeout.abort();
+      }
+      stopping.abort();
+      await session?.close();
     }
-    const undeliveredMessages = work.outbox.count();
-    stopping.abort();
-    await session?.close();
     await this.#finished;
-    return { undeliveredMessages };
+    return { undeliveredMessages: this.#undeliveredMessages };
   }
 
   #open(): Running {
@@ -179,6 +181,7 @@ export class DeviceAgent {
     this.#running = undefined;
     work.sender.end();
     await work.settle();
+    this.#undeliveredMessages = work.outbox.count();
     store.close();
   }
 

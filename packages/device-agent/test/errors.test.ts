@@ -371,7 +371,7 @@ function dpsThatAnswers(answer: object): Server {
         });
       }
     });
-    socket.on('data', (chunk) => void reader.parse(chunk));
+    socket.on('data', (chunk: Buffer) => void reader.parse(chunk));
     socket.on('error', () => undefined);
   });
 }
