@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startAzureIot } from '@contoso/azure-iot-emulator';
@@ -6,6 +6,7 @@ import { createAzureSession } from '@contoso/dps-admin';
 import { tellStory } from './demo-story.ts';
 import { randomPassword } from './password.ts';
 import type { Reporter } from './reporter.ts';
+import { UsageError } from './usage-error.ts';
 
 export interface DemoOptions {
   /** Thermostats on each of the two production lines. */
@@ -20,8 +21,8 @@ export async function runDemo(
   reporter: Reporter,
 ): Promise<Readonly<Record<string, unknown>>> {
   const startedAt = Date.now();
-  const folder = keepFolder ?? (await mkdtemp(join(tmpdir(), 'contoso-demo-')));
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const folder =
+    keepFolder === undefined ? await mkdtemp(join(tmpdir(), 'contoso-demo-')) : await makeEmpty(keepFolder);
   const cleanUp: (() => unknown)[] = [
     () => (keepFolder === undefined ? rm(folder, { recursive: true, force: true }) : undefined),
   ];
@@ -55,4 +56,12 @@ export async function runDemo(
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
     await end();
   }
+}
+
+/** Keys of an earlier run are under a password that nobody has: they are not overwritten, and not mixed with. */
+async function makeEmpty(folder: string): Promise<string> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  if ((await readdir(folder)).length > 0)
+    throw new UsageError(`${folder} is not empty: name a new folder with --keep.`);
+  return folder;
 }

@@ -334,6 +334,13 @@ describe('Resource Manager’s errors', () => {
     expect((await verify(await issue({ commonName, issuer: root }), etag)).body).toMatchObject({
       properties: { isVerified: true },
     });
+    const coded2 = await arm('POST', `${path}/generateVerificationCode${VERSION}`, undefined, { 'If-Match': '*' });
+    const second = coded2.body as { etag: string; properties: { verificationCode: string } };
+    const early = await issue({ commonName: second.properties.verificationCode, issuer: root });
+    const again = await arm('PUT', `${path}${VERSION}`, { certificate: root.base64 }, { 'If-Match': second.etag });
+    expect(again.body).toMatchObject({ properties: { isVerified: false } });
+    // A new upload takes proof and code of the one before with it.
+    expectProvider(await verify(early, '*'), 400, 400053, /No verification code/);
   });
 
   it('fail: a resource that is deleted, and one that is on its way', async () => {

@@ -88,6 +88,21 @@ describe('registration through azure-iot-provisioning-device', () => {
     const { root } = fixture;
     const otherRoot = await issueRoot('Unverified Root');
     const otherLine = await issue({ commonName: 'Line of another root', issuer: otherRoot, isAuthority: true });
+    // Uploaded, but nobody has proved to have its key.
+    await fixture.clients.dps.dpsCertificate.createOrUpdate(fixture.names.group, fixture.names.dps, 'unverified', {
+      properties: { certificate: Buffer.from(otherRoot.base64, 'base64') },
+    });
+    const foreign = await issueDevice('l-individual', [otherLine, otherRoot]);
+    await fixture.service([
+      [
+        'createOrUpdateIndividualEnrollment',
+        {
+          registrationId: 'l-individual',
+          attestation: { type: 'x509', x509: { clientCertificates: { primary: { certificate: foreign.cert } } } },
+        },
+      ],
+      ['createOrUpdateEnrollmentGroup', groupOf('unverified-line', otherLine)],
+    ]);
     const unknownLine = await issue({ commonName: 'Line C', issuer: root, isAuthority: true });
     const expiredLine = await issue({
       commonName: 'Old line',
@@ -138,6 +153,7 @@ describe('registration through azure-iot-provisioning-device', () => {
         'Invalid certificate.',
         /not signed by the next certificate presented, CN=Line A/,
       ],
+      [foreign, 'CA certificate not found.', /ends at CN=Unverified Root, which is no verified/],
     ];
     const outcomes = await fixture.register(cases.map(([device]) => device));
     for (const [index, [device, message, reason]] of cases.entries()) {
