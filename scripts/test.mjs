@@ -38,6 +38,8 @@ function runJest(args) {
     const status = run(node, [join(modules, 'jest/bin/jest.js'), '--json', `--outputFile=${file}`, ...args], {
       env: { ...process.env, NODE_OPTIONS: options.trim() },
       stdio: ['ignore', 'ignore', 2],
+      // Something that keeps the process alive is a failure, and must not keep everybody waiting.
+      timeout: 18 * 60_000,
     });
     return count(JSON.parse(readFileSync(file, 'utf8')), status);
   } catch (error) {

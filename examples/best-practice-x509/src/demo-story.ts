@@ -112,7 +112,8 @@ async function startThermostats(stage: Stage, idScope: string): Promise<Cast[]> 
     const authority = await openLine(files, root.item, line.name);
     for (let number = 1; number <= stage.devicesPerLine; number += 1) {
       const deviceId = `thermostat-${index + 1}-${number}`;
-      const { item } = await openDevice(files, authority.item, { deviceId, force: false });
+      const { item, save } = await openDevice(files, authority.item, { deviceId, force: false });
+      await save();
       // The second line's thermostats stand in a warm place, so that the alert is seen.
       const thermostat = new Thermostat({ temperature: index === 1 ? 34 : 22 });
       const { agent, log } = await startAgent(stage, { idScope, thermostat, pfxFile: item.pfxPath });
@@ -261,7 +262,8 @@ async function refuseStranger(stage: Stage, idScope: string): Promise<void> {
   const files = { folder: join(stage.folder, 'certs'), password: stage.password };
   const root = await openRoot(files);
   const line = await openLine(files, root.item, 'line-3');
-  const { item } = await openDevice(files, line.item, { deviceId: 'thermostat-3-1', force: false });
+  const { item, save } = await openDevice(files, line.item, { deviceId: 'thermostat-3-1', force: false });
+  await save();
   await expectRefusal(stage, 'A device from a line that nobody enrolled is refused', {
     idScope,
     thermostat: new Thermostat(),

@@ -12,7 +12,7 @@ import {
   type CertificateAuthority,
   type CertificateDetails,
 } from '@contoso/pki';
-import { UsageError } from './usage-error.ts';
+import { ConflictError } from './conflict-error.ts';
 
 /** A folder of certificates and keys, all under one password. */
 export interface CertFolder {
@@ -20,10 +20,12 @@ export interface CertFolder {
   readonly password: string;
 }
 
-/** Something from the folder, and whether this run made it. */
+/** Something read from the folder, or made and not written yet. */
 export interface Made<T> {
   readonly item: T;
   readonly isNew: boolean;
+  /** Writes what is new; does nothing for what was read. */
+  readonly save: () => Promise<unknown>;
 }
 
 /** The root authority of the folder, made where there is none. */
@@ -47,11 +49,10 @@ async function openAuthority(
   create: () => Promise<CertificateAuthority>,
 ): Promise<Made<CertificateAuthority>> {
   if (await exists(join(location.folder, `${location.name}.key.pem`))) {
-    return { item: await loadAuthority(location), isNew: false };
+    return found(await loadAuthority(location));
   }
   const item = await create();
-  await saveAuthority(item, location);
-  return { item, isNew: true };
+  return { item, isNew: true, save: () => saveAuthority(item, location) };
 }
 
 /** What `openDevice` gives: the certificate's facts and the PFX's path. */
@@ -70,16 +71,18 @@ export async function openDevice(
   const pfxPath = join(folder, `${deviceId}.pfx`);
   if (!force && (await exists(pfxPath))) {
     const details = await readCredential({ path: pfxPath, password });
-    if (details.issuer !== line.subject) {
-      throw new UsageError(
-        `${pfxPath} was issued by ${details.issuer}, not by ${line.subject}: choose another device ID, name its own line, or replace it with --force.`,
-      );
-    }
-    return { item: { details, pfxPath }, isNew: false };
+    if (details.issuer === line.subject) return found({ details, pfxPath });
+    throw new ConflictError(
+      `${pfxPath} was issued by ${details.issuer}, not by ${line.subject}: choose another device ID, name its own line, or replace it with --force.`,
+    );
   }
   const details = await issueDeviceCertificate(line, { registrationId: deviceId });
-  const paths = await saveDevice(details, { folder, password, overwrite: force });
-  return { item: { details, pfxPath: paths.pfxPath }, isNew: true };
+  const save = (): Promise<unknown> => saveDevice(details, { folder, password, overwrite: force });
+  return { item: { details, pfxPath }, isNew: true, save };
+}
+
+function found<T>(item: T): Made<T> {
+  return { item, isNew: false, save: () => Promise.resolve() };
 }
 
 async function exists(file: string): Promise<boolean> {

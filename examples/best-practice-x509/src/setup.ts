@@ -1,14 +1,18 @@
 import {
   checkPrerequisites,
-  createEnrollmentGroup,
   ensureEnrollmentGroup,
   ensureRootCertificate,
+  getCaCertificate,
   getEnrollmentGroup,
   type AzureSession,
 } from '@contoso/dps-admin';
-import { checkRegistrationId, createProofOfPossession, thumbprints } from '@contoso/pki';
-import { openDevice, openLine, openRoot } from './factory.ts';
+import { createProofOfPossession, type CertificateAuthority } from '@contoso/pki';
+import { ConflictError } from './conflict-error.ts';
+import { openDevice, openLine, openRoot, type DeviceFile, type Made } from './factory.ts';
 import type { Reporter } from './reporter.ts';
+
+/** The sample's name for the root in DPS. */
+const certificateName = 'rootCA';
 
 export interface SetupOptions {
   readonly certFolderPath: string;
@@ -34,10 +38,17 @@ export interface SetupResult {
   readonly certificate: string;
 }
 
-/** The sample's set-up: Azure is checked first, then certificates are made, then DPS is told of them. May be run again at any point. */
+/**
+ * The sample's set-up. Everything is looked at before anything is changed: the folder, Azure, and what is there under the
+ * same names. May be stopped at any point and run again.
+ */
 export async function setUp(session: AzureSession, options: SetupOptions, reporter: Reporter): Promise<SetupResult> {
-  const { dpsResourceGroup: resourceGroup, dpsName, deviceId } = options;
-  checkRegistrationId(deviceId);
+  const { dpsResourceGroup: resourceGroup, dpsName } = options;
+  const files = { folder: options.certFolderPath, password: options.rootCertPassword };
+  const root = await openRoot(files);
+  const line = await openLine(files, root.item, options.line);
+  const device = await openDevice(files, line.item, options);
+
   const prerequisites = await checkPrerequisites(session, {
     resourceGroup,
     dpsName,
@@ -53,31 +64,84 @@ export async function setUp(session: AzureSession, options: SetupOptions, report
     idScope: prerequisites.dps.idScope,
     created: prerequisites.created.map(({ kind, name }) => `${kind} ${name}`).join(', ') || 'nothing',
   });
+  if (!options.force) await checkConflicts(session, options, { root: root.item, line: line.item });
 
-  const files = { folder: options.certFolderPath, password: options.rootCertPassword };
-  const root = await openRoot(files);
+  // Keys are on disk before Azure is told of their certificates.
+  for (const made of [root, line, device]) await made.save();
+  reportMade(reporter, { root, line, device });
+  await uploadRoot(session, options, root.item, reporter);
+  const enrollmentGroupId = await enroll(session, options, line.item, reporter);
+  return {
+    idScope: prerequisites.dps.idScope,
+    deviceEndpoint: prerequisites.dps.deviceEndpoint,
+    enrollmentGroupId,
+    certificate: device.item.pfxPath,
+  };
+}
+
+interface Authorities {
+  readonly root: CertificateAuthority;
+  readonly line: CertificateAuthority;
+}
+
+/** What stands under the same names and is something else is not ours to change. */
+async function checkConflicts(
+  session: AzureSession,
+  options: SetupOptions,
+  { root, line }: Authorities,
+): Promise<void> {
+  const { dpsResourceGroup: resourceGroup, dpsName, enrollmentGroupId } = options;
+  const certificate = await getCaCertificate(session, { resourceGroup, dpsName, certificateName });
+  if (certificate !== undefined && certificate.thumbprint !== root.thumbprintSha1) {
+    throw new ConflictError(
+      `DPS ${dpsName} has another certificate under the name ${certificateName} (thumbprint ${certificate.thumbprint}; this folder's root has ${root.thumbprintSha1}). Use that root's folder, or replace it with --force.`,
+    );
+  }
+  const group = await getEnrollmentGroup(session, { dpsName, enrollmentGroupId });
+  const primary = group?.attestation.type === 'x509' ? group.attestation.primary : undefined;
+  if (group !== undefined && primary?.thumbprintSha1 !== line.thumbprintSha1) {
+    throw new ConflictError(
+      `Enrollment group ${enrollmentGroupId} exists already and admits the devices of ${primary?.subjectName ?? 'another attestation'}, not of ${line.subject}. Choose another --enrollment-group-id, or replace it with --force.`,
+    );
+  }
+}
+
+function reportMade(
+  reporter: Reporter,
+  {
+    root,
+    line,
+    device,
+  }: { root: Made<CertificateAuthority>; line: Made<CertificateAuthority>; device: Made<DeviceFile> },
+): void {
   reporter.step(root.isNew ? 'Root authority made' : 'Root authority found', {
     subject: root.item.subject,
     thumbprint: root.item.thumbprintSha1,
     validUntil: root.item.notAfter.toISOString(),
   });
-  const line = await openLine(files, root.item, options.line);
   reporter.step(line.isNew ? 'Line authority made' : 'Line authority found', {
     subject: line.item.subject,
     thumbprint: line.item.thumbprintSha1,
   });
-  const device = await openDevice(files, line.item, options);
   reporter.step(device.isNew ? 'Device certificate issued' : 'Device certificate found', {
     subject: device.item.details.subject,
     thumbprint: device.item.details.thumbprintSha1,
     file: device.item.pfxPath,
   });
+}
 
+async function uploadRoot(
+  session: AzureSession,
+  options: SetupOptions,
+  root: CertificateAuthority,
+  reporter: Reporter,
+): Promise<void> {
   const verified = await ensureRootCertificate(session, {
-    resourceGroup,
-    dpsName,
-    certificatePem: root.item.certificatePem,
-    signProof: async (code) => (await createProofOfPossession(root.item, code)).certificatePem,
+    resourceGroup: options.dpsResourceGroup,
+    dpsName: options.dpsName,
+    certificateName,
+    certificatePem: root.certificatePem,
+    signProof: async (code) => (await createProofOfPossession(root, code)).certificatePem,
     replace: options.force,
     onProgress: ({ step, etag }) => reporter.note(`root certificate ${step}${etag === '' ? '' : `, ETag ${etag}`}`),
   });
@@ -86,32 +150,22 @@ export async function setUp(session: AzureSession, options: SetupOptions, report
     thumbprint: verified.thumbprint,
     etag: verified.etag,
   });
-
-  const group = await enroll(session, options, line.item.certificatePem);
-  reporter.step(`Enrollment group ${group.outcome}`, {
-    enrollmentGroupId: group.enrollmentGroupId,
-    line: line.item.subject,
-    etag: group.etag,
-  });
-  return {
-    idScope: prerequisites.dps.idScope,
-    deviceEndpoint: prerequisites.dps.deviceEndpoint,
-    enrollmentGroupId: group.enrollmentGroupId,
-    certificate: device.item.pfxPath,
-  };
 }
 
-/** A group of the same ID that admits other devices is not ours to change: it is named, unless `force` says to replace it. */
-async function enroll(session: AzureSession, options: SetupOptions, certificatePem: string) {
+async function enroll(
+  session: AzureSession,
+  options: SetupOptions,
+  line: CertificateAuthority,
+  reporter: Reporter,
+): Promise<string> {
   const { dpsResourceGroup: resourceGroup, dpsName, enrollmentGroupId, force } = options;
-  const wanted = { resourceGroup, dpsName, enrollmentGroupId, certificatePem };
-  const present = await getEnrollmentGroup(session, wanted);
-  const isOurs =
-    present?.attestation.type === 'x509' &&
-    present.attestation.primary?.thumbprintSha1 === thumbprints(certificatePem).thumbprintSha1;
-  const { outcome, group } =
-    present === undefined || isOurs || force
-      ? await ensureEnrollmentGroup(session, { ...wanted, recreate: force })
-      : await createEnrollmentGroup(session, wanted);
-  return { outcome, enrollmentGroupId, etag: group.etag };
+  const { outcome, group } = await ensureEnrollmentGroup(session, {
+    resourceGroup,
+    dpsName,
+    enrollmentGroupId,
+    certificatePem: line.certificatePem,
+    recreate: force,
+  });
+  reporter.step(`Enrollment group ${outcome}`, { enrollmentGroupId, line: line.subject, etag: group.etag });
+  return enrollmentGroupId;
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -12,7 +12,14 @@ import {
   loadCloud,
   type AzureSession,
 } from '@contoso/dps-admin';
-import { encodePfx, issueDeviceCertificate, loadAuthority } from '@contoso/pki';
+import {
+  createLineAuthority,
+  createRootAuthority,
+  encodePfx,
+  issueDeviceCertificate,
+  loadAuthority,
+  type DeviceCredential,
+} from '@contoso/pki';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { run, startEmulator, steps, type Ended, type Running } from './command-line.ts';
 
@@ -88,18 +95,15 @@ const expectRefusal = async (
   expect(await everything()).toEqual(before);
 };
 
-/** A PFX of the folder's own line, made with a changed chain or at another time. */
-const makePfx = async (name: string, change: { now?: Date; leafOnly?: boolean }): Promise<string> => {
-  const line = await loadAuthority({ folder: certs, name: 'line-1', password });
-  const { now, leafOnly = false } = change;
-  const device = await issueDeviceCertificate(line, { registrationId: name, ...(now && { now, validityDays: 1 }) });
-  const { privateKeyPem, certificatePem, chainPem } = device;
+/** A PFX beside the folder, as somebody may have put it together. */
+const writePfx = async (name: string, chainPem: string, privateKeyPem: string): Promise<string> => {
   const file = join(folder, `${name}.pfx`);
-  await writeFile(file, await encodePfx({ chainPem: leafOnly ? certificatePem : chainPem, privateKeyPem, password }), {
-    mode: 0o600,
-  });
+  await writeFile(file, await encodePfx({ chainPem, privateKeyPem, password }), { mode: 0o600 });
   return file;
 };
+
+const issue = async (registrationId: string): Promise<DeviceCredential> =>
+  issueDeviceCertificate(await loadAuthority({ folder: certs, name: 'line-1', password }), { registrationId });
 
 describe('bad input', () => {
   it('a wrong password', async () => {
@@ -168,7 +172,11 @@ describe('bad input', () => {
   });
 
   it('an expired certificate', async () => {
-    const file = await makePfx('expired-1', { now: new Date(Date.now() - 3 * 86_400_000) });
+    const now = new Date(Date.now() - 3 * 86_400_000);
+    const root = await createRootAuthority({ commonName: 'Contoso Root CA', now });
+    const line = await createLineAuthority(root, { lineName: 'line-1', now });
+    const device = await issueDeviceCertificate(line, { registrationId: 'expired-1', validityDays: 1, now });
+    const file = await writePfx('expired-1', device.chainPem, device.privateKeyPem);
     await expectRefusal(() => provision(file), {
       code: 'ERR_AGENT_CERTIFICATE_EXPIRED',
       says: /expired-1 expired at .*Issue a new one/,
@@ -176,7 +184,8 @@ describe('bad input', () => {
   });
 
   it('a chain without its intermediate', async () => {
-    const file = await makePfx('leaf-only', { leafOnly: true });
+    const device = await issue('leaf-only');
+    const file = await writePfx('leaf-only', device.certificatePem, device.privateKeyPem);
     await expectRefusal(() => provision(file), {
       code: 'ERR_AGENT_DPS_REFUSED',
       says: /its issuer CN=line-1 is missing from the file.*whole chain/,
@@ -184,9 +193,9 @@ describe('bad input', () => {
   });
 
   it('a root that is not verified', async () => {
-    const keep = await getCaCertificate(session, { resourceGroup, dpsName, certificateName: 'rootCA' });
-    await deleteCaCertificate(session, { resourceGroup, dpsName, certificateName: 'rootCA', etag: keep!.etag });
-    const file = await makePfx('no-root-there', {});
+    await deleteCaCertificate(session, { resourceGroup, dpsName, certificateName: 'rootCA' });
+    const device = await issue('no-root-there');
+    const file = await writePfx('no-root-there', device.chainPem, device.privateKeyPem);
     await expectRefusal(() => provision(file), {
       code: 'ERR_AGENT_DPS_REFUSED',
       says: /CN=Contoso Root CA is uploaded to this DPS and verified/,
@@ -196,8 +205,8 @@ describe('bad input', () => {
 
   it('a group that exists already, for other devices', async () => {
     await expectRefusal(() => setup({ deviceId: 'thermostat-9', more: ['--line', 'line-9'] }), {
-      code: 'ERR_ENROLLMENT_GROUP_EXISTS',
-      says: /x509GroupEnrollment/,
+      code: 'ERR_CONFLICT',
+      says: /x509GroupEnrollment exists already and admits the devices of CN=line-1, not of CN=line-9.*--force/,
     });
   });
 
@@ -208,7 +217,8 @@ describe('bad input', () => {
       run(['setup', '--cloud', cloudFile, ...names, '--cert-folder-path', other, '--device-id', 'thermostat-1'], {
         env: { ROOT_CERT_PASSWORD: password },
       });
-    await expectRefusal(attempt, { code: 'ERR_CERTIFICATE_NAME_IN_USE', says: /rootCA/ });
+    await expectRefusal(attempt, { code: 'ERR_CONFLICT', says: /another certificate under the name rootCA.*--force/ });
+    await expect(readdir(other)).rejects.toThrow('ENOENT');
   });
 
   it('a DPS that does not exist', async () => {
@@ -275,10 +285,8 @@ describe('bad input', () => {
   });
 
   it('a certificate of the folder that belongs to another line', async () => {
-    await cp(certs, join(folder, 'copy'), { recursive: true });
     await expectRefusal(() => setup({ more: ['--line', 'line-2', '--enrollment-group-id', 'line-2'] }), {
-      exitCode: 2,
-      code: 'ERR_USAGE',
+      code: 'ERR_CONFLICT',
       says: /issued by CN=line-1.*--force/,
     });
   });

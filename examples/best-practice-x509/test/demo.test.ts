@@ -57,7 +57,7 @@ describe('demo', () => {
     const { exitCode, stdout } = await run(['demo', '--keep', kept]);
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(/\nResult\n[^]*kept +.*kept/);
-    expect(stdout).not.toMatch(/\u001b\[/);
+    expect(stdout).not.toContain('\u001b[');
     expect(await readdir(join(kept, 'certs'))).toEqual(
       expect.arrayContaining(['root.key.pem', 'line-1.key.pem', 'thermostat-1-1.pfx']),
     );

@@ -10,7 +10,7 @@ Socket.prototype.connect = function connectToEmulator(...args) {
   // net.connect hands its arguments over as one array.
   const list = Array.isArray(args[0]) ? args[0] : args;
   const options = list[0];
-  if (typeof options === 'object' && options !== null && options.path === undefined) {
+  if (typeof options === 'object' && options !== null && !options.path) {
     list[0] = redirect(options);
   }
   return connect.apply(this, args);

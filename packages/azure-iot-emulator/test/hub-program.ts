@@ -87,10 +87,10 @@ export class Program {
 
   #take(message: ProgramEvent | Answer): void {
     if ('event' in message) {
-      this.#events.push(message as ProgramEvent);
+      this.#events.push(message);
       this.#wake();
     } else {
-      this.#answers.get((message as Answer).id)?.(message as Answer);
+      this.#answers.get(message.id)?.(message);
     }
   }
 }

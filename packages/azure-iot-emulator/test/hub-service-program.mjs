@@ -26,7 +26,7 @@ const commands = {
     const query = registry.createQuery(text, pageSize);
     const pages = [];
     while (query.hasMoreResults) {
-      const { result } = await query.next();
+      const { result } = await query.next(query.continuationToken);
       pages.push(result);
     }
     return pages;

@@ -67,7 +67,7 @@ export async function openHub(options: HubTestBedOptions = {}): Promise<HubTestB
   const listener: TlsListener = await listenTls({
     port: 0,
     identity,
-    http: app.routing,
+    http: (request, response) => app.routing(request, response),
     mqttServices: [new HubMqttService({ hubs })],
     log: (line) => log.push(line),
     ...clock,

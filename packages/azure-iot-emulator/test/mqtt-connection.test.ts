@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generate, type Packet } from 'mqtt-packet';
 import { serveMqtt } from '../src/mqtt/connection.ts';
 import type { MqttClient, MqttConnect, MqttService, MqttSession } from '../src/mqtt/service.ts';
+import { FakeClock } from './mqtt-fake-clock.ts';
 import { RawClient } from './mqtt-raw-client.ts';
 
 type Publish = Parameters<MqttSession['publish']>[0];
@@ -39,27 +40,6 @@ class Recorder implements MqttService {
   }
 }
 
-interface FakeTime {
-  nowMs: number;
-  readonly timers: { dueMs: number; call: () => void }[];
-  advance(ms: number): void;
-}
-
-function fakeTime(): FakeTime {
-  const time: FakeTime = {
-    nowMs: 0,
-    timers: [],
-    advance(ms) {
-      time.nowMs += ms;
-      for (const timer of time.timers.filter(({ dueMs }) => dueMs <= time.nowMs)) {
-        time.timers.splice(time.timers.indexOf(timer), 1);
-        timer.call();
-      }
-    },
-  };
-  return time;
-}
-
 let server: Server;
 
 beforeAll(async () => {
@@ -79,25 +59,18 @@ async function serve(service: MqttService = new Recorder()) {
   const clientSide = connectTcp((server.address() as AddressInfo).port, '127.0.0.1');
   const [serverSide] = await accepted;
   const log: string[] = [];
-  const time = fakeTime();
+  const clock = new FakeClock();
   serveMqtt({
     stream: serverSide,
     presentedChain: [],
     mqttServices: [service],
     log: (line) => log.push(line),
-    now: () => time.nowMs,
-    startTimer: (delayMs, call) => {
-      const timer = { dueMs: time.nowMs + delayMs, call };
-      time.timers.push(timer);
-      return () => {
-        const index = time.timers.indexOf(timer);
-        if (index >= 0) time.timers.splice(index, 1);
-      };
-    },
+    now: clock.now,
+    startTimer: clock.startTimer,
   });
   const client = new RawClient(clientSide);
   clients.push(client);
-  return { client, serverSide, log, time };
+  return { client, serverSide, log, clock };
 }
 
 const asUser = { clientId: 'd1', username: 'user' };
@@ -362,17 +335,17 @@ describe('how a connection ends', () => {
     [0, 1_767_000],
   ])('fail: with a keep-alive of %d s, silence of %d ms', async (keepalive, limitMs) => {
     const service = new Recorder();
-    const { client, time, log } = await serve(service);
+    const { client, clock, log } = await serve(service);
     await client.connect({ ...asUser, keepalive });
-    time.advance(limitMs - 1);
+    clock.advance(limitMs - 1);
     await client.ping();
     // Heard of just now: the old deadline passes.
-    time.advance(limitMs - 1);
+    clock.advance(limitMs - 1);
     expect(service.events).toEqual(['opened']);
-    time.advance(1);
+    clock.advance(1);
     await client.ended;
     expect(service.events).toEqual(['opened', 'closed false']);
     expect(log[0]).toContain('keep-alive');
-    expect(time.timers).toEqual([]);
+    expect(clock.pending).toBe(0);
   });
 });

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createWebSocketStream, WebSocket } from 'ws';
@@ -25,7 +26,7 @@ function webSocket(path: string, protocols: string[], tls: object = {}): WebSock
 
 /** Status and text of an upgrade that was refused. */
 async function refusal(socket: WebSocket): Promise<[number | undefined, string]> {
-  const [, response] = (await once(socket, 'unexpected-response')) as [unknown, import('node:http').IncomingMessage];
+  const [, response] = (await once(socket, 'unexpected-response')) as [unknown, IncomingMessage];
   let text = '';
   for await (const chunk of response.setEncoding('utf8')) text += String(chunk);
   return [response.statusCode, text];
@@ -111,7 +112,7 @@ describe('MQTT over WebSocket', () => {
         headers: { connection: 'upgrade', upgrade: 'h2c' },
       }).end(),
       'response',
-    )) as [import('node:http').IncomingMessage];
+    )) as [IncomingMessage];
     response.resume();
     expect(response.statusCode).toBe(501);
   });

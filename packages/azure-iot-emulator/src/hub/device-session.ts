@@ -66,7 +66,7 @@ export class DeviceSession implements MqttSession {
       this.#device.keptSubscriptions = undefined;
       this.#device.messages.purge();
     } else {
-      this.#subscriptions = this.#device.keptSubscriptions ??= new Map();
+      this.#subscriptions = this.#device.keptSubscriptions ??= new Map<string, 0 | 1>();
     }
     this.#device.connectionStateUpdatedMs = this.#device.lastActivityMs = host.now();
     if (expiresMs !== undefined) {

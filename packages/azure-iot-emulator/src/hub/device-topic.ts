@@ -21,7 +21,7 @@ export function parseDevicePublish(topic: string, deviceId: string): DevicePubli
     const [, segment = '', bag = ''] = telemetry;
     return isDevice(segment, deviceId) ? { kind: 'telemetry', bag: bag.replace(/\/$/, '') } : undefined;
   }
-  const [path = '', query = ''] = splitOnce(topic, '/?');
+  const [path, query] = splitOnce(topic, '/?');
   const requestId = /(?:^|&)(?:\$|%24)rid=([^&]+)/i.exec(query)?.[1];
   if (requestId === undefined) return undefined;
   if (path === '$iothub/twin/GET') return { kind: 'twinGet', requestId };

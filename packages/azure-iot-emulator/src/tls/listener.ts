@@ -67,7 +67,7 @@ export async function listenTls(options: ListenTlsOptions): Promise<TlsListener>
     noDelay: true,
   });
   const sockets = trackSockets(server);
-  server.on('tlsClientError', (error) => settings.log(`TLS handshake failed: ${error.message}`));
+  server.on('tlsClientError', (error: Error) => settings.log(`TLS handshake failed: ${error.message}`));
   server.on('secureConnection', (socket) => {
     socket.on('error', (error) => settings.log(`connection ended: ${error.message}`));
     serveByFirstByte(socket, { ...settings, httpServer });
