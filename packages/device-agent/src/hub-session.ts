@@ -55,6 +55,7 @@ export class HubSession {
   readonly #transport: Mqtt;
   readonly #waiting = new Set<(error: DeviceAgentError) => void>();
   #isOpen = false;
+  #end: DeviceAgentError | undefined;
 
   private constructor(options: HubSessionOptions) {
     this.#options = options;
@@ -172,6 +173,8 @@ export class HubSession {
 
   /** Runs one of the transport's operations: it ends with an answer, with the connection, or with the time-out. */
   #call(operation: (done: Done) => void): Promise<unknown> {
+    // Microsoft's transport would connect again by itself for it.
+    if (this.#end) return Promise.reject(this.#end);
     const finished = new AbortController();
     return new Promise((resolve, reject) => {
       const settle = (error: unknown, result?: unknown): void => {
@@ -198,6 +201,7 @@ export class HubSession {
   #ended(error: DeviceAgentError): void {
     const wasOpen = this.#isOpen;
     this.#isOpen = false;
+    this.#end ??= error;
     for (const fail of [...this.#waiting]) fail(error);
     if (wasOpen) this.#options.onClosed(error);
   }

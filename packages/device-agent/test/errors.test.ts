@@ -295,18 +295,26 @@ describe('the agent itself refuses', () => {
     await expect(agentWith(identity).agent.start()).rejects.toMatchObject({ code: 'ERR_AGENT_STATE' });
   });
 
-  it('to go on when stopped in the middle of connecting', async () => {
+  it.each([
+    ['its hub', (host: string) => ({ hostName: host, deviceId: 'impatient' })],
+    ['DPS', (host: string) => ({ idScope: '0ne00000000', endpoint: host })],
+  ])('to go on when stopped while %s is silent', async (_, connectTo) => {
     const silent = await listen(createServer());
     const { agent, next } = agentWith(await issueIdentity(contoso, 'impatient'), {
-      connectTo: { hostName: `hub.localhost:${silent}`, deviceId: 'impatient' },
+      connectTo: connectTo(`hub.localhost:${silent}`),
     });
     const starting = rejection(agent.start());
-    await next('connecting');
+    await Promise.race([next('connecting'), next('provisioning')]);
     await agent.stop();
     expect(await starting).toMatchObject({ code: 'ERR_AGENT_STOPPED' });
-    await expect(
-      provisionWith(await issueIdentity(contoso, 'halted'), { signal: AbortSignal.abort() }),
-    ).rejects.toMatchObject({ code: 'ERR_AGENT_STOPPED' });
+    expect(agent.state).toMatchObject({ status: 'Closed' });
+  });
+
+  it('to provision when its signal has been aborted', async () => {
+    const identity = await issueIdentity(contoso, 'halted');
+    await expect(provisionWith(identity, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: 'ERR_AGENT_STOPPED',
+    });
   });
 });
 
