@@ -32,7 +32,10 @@ const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const dayMs = 86_400_000;
 
 /** P-256; self-signed without an issuer. */
-export async function createCertificate(commonName: string, options: CertificateOptions = {}): Promise<TestCertificate> {
+export async function createCertificate(
+  commonName: string,
+  options: CertificateOptions = {},
+): Promise<TestCertificate> {
   const { issuer, isAuthority = false } = options;
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
   const certificate = await X509CertificateGenerator.create(
@@ -45,7 +48,10 @@ export async function createCertificate(commonName: string, options: Certificate
       notBefore: options.notBefore ?? new Date(Date.now() - dayMs),
       notAfter: options.notAfter ?? new Date(Date.now() + dayMs),
       extensions: isAuthority
-        ? [new BasicConstraintsExtension(true, undefined, true), new KeyUsagesExtension(KeyUsageFlags.keyCertSign, true)]
+        ? [
+            new BasicConstraintsExtension(true, undefined, true),
+            new KeyUsagesExtension(KeyUsageFlags.keyCertSign, true),
+          ]
         : [new BasicConstraintsExtension(false), new ExtendedKeyUsageExtension([ExtendedKeyUsage.clientAuth])],
     },
     webcrypto,
@@ -64,6 +70,9 @@ export async function createCertificate(commonName: string, options: Certificate
 }
 
 /** A device with its whole chain as PEM, leaf first, for `tls.connect`. */
-export function withChain(leaf: TestCertificate, ...issuers: readonly TestCertificate[]): { cert: string; key: string } {
+export function withChain(
+  leaf: TestCertificate,
+  ...issuers: readonly TestCertificate[]
+): { cert: string; key: string } {
   return { cert: [leaf, ...issuers].map(({ certificatePem }) => certificatePem).join(''), key: leaf.keyPem };
 }

@@ -30,9 +30,15 @@ function waiting(): unknown {
 }
 
 /** Takes the next message without acknowledging it. */
-async function receive(client: RawClient): Promise<{ text: string; topic: string; qos: number; acknowledge: () => void }> {
+async function receive(
+  client: RawClient,
+): Promise<{ text: string; topic: string; qos: number; acknowledge: () => void }> {
   const { payload, messageId, ...packet } = await client.next('publish');
-  return { ...packet, text: payload.toString(), acknowledge: () => client.send({ cmd: 'puback', messageId: messageId! }) };
+  return {
+    ...packet,
+    text: payload.toString(),
+    acknowledge: () => client.send({ cmd: 'puback', messageId: messageId! }),
+  };
 }
 
 describe('delivery', () => {
@@ -123,7 +129,9 @@ describe('delivery', () => {
 describe('limits', () => {
   it('fail: the 51st message in the queue, those under way included', async () => {
     for (let count = 0; count < 50; count += 1) send(`${count}`);
-    expect(() => send('51')).toThrow(expect.objectContaining({ errorName: 'DeviceMaximumQueueDepthExceeded', status: 403 }));
+    expect(() => send('51')).toThrow(
+      expect.objectContaining({ errorName: 'DeviceMaximumQueueDepthExceeded', status: 403 }),
+    );
     const client = await device.connect();
     await client.subscribe(topic);
     expect(() => send('51')).toThrow('Device Queue depth cannot exceed 50 messages');

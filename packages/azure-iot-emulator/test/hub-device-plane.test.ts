@@ -46,7 +46,9 @@ interface Connecting {
   readonly will?: { topic: string; payload: Buffer };
 }
 
-async function connect(options: Connecting = {}): Promise<{ client: RawClient; returnCode: number; sessionPresent: boolean }> {
+async function connect(
+  options: Connecting = {},
+): Promise<{ client: RawClient; returnCode: number; sessionPresent: boolean }> {
   const { deviceId = 'd1', password, will } = options;
   const client = await bed.rawClient(options.certificate);
   clients.push(client);
@@ -170,7 +172,10 @@ describe('who gets in with a shared access signature', () => {
     ['secondary key', () => deviceToken({ key: otherKey })],
     ['resource with the port', () => deviceToken({ resource: `${bed.hub.hostName}/devices/d1` })],
     ['Azure’s host name', () => deviceToken({ resource: 'h1.azure-devices.net/devices/d1' })],
-    ['escapes in lower case', () => deviceToken({ encode: (text) => encodeURIComponent(text).replaceAll('%2F', '%2f') })],
+    [
+      'escapes in lower case',
+      () => deviceToken({ encode: (text) => encodeURIComponent(text).replaceAll('%2F', '%2f') }),
+    ],
     ['policy with DeviceConnect', () => policyToken('device')],
     ['expired less than five minutes ago', () => deviceToken({ expiry: Math.floor(clock.now() / 1000) - 299 })],
   ])('ok: %s', async (_name, password) => {
@@ -213,7 +218,9 @@ describe('who gets in with a shared access signature', () => {
       const { client } = await connect({ password });
       await client.publish('devices/d1/messages/events/', 'x');
     }
-    expect(bed.hub.telemetry.list().map(({ systemProperties }) => systemProperties['iothub-connection-auth-method'])).toEqual([
+    expect(
+      bed.hub.telemetry.list().map(({ systemProperties }) => systemProperties['iothub-connection-auth-method']),
+    ).toEqual([
       '{"scope":"device","type":"sas","issuer":"iothub","acceptingIpFilterRule":null}',
       '{"scope":"hub","type":"sas","issuer":"iothub","acceptingIpFilterRule":null}',
     ]);
@@ -236,7 +243,12 @@ describe('user name and client ID', () => {
     ['another hub', { username: 'h2.azure-devices.localhost/d1/?api-version=2021-04-12' }, 5, 'there is no hub h2'],
     ['an unknown device', { deviceId: 'D1' }, 5, "device 'D1' is not registered at hub h1"],
     ['another client ID', { clientId: 'd2' }, 5, "client ID 'd2' has to be the user name's device ID 'd1'"],
-    ['a module', { clientId: 'd1/m', username: 'h1.azure-devices.localhost/d1/m/?api-version=1' }, 5, 'module connections'],
+    [
+      'a module',
+      { clientId: 'd1/m', username: 'h1.azure-devices.localhost/d1/m/?api-version=1' },
+      5,
+      'module connections',
+    ],
     ['no device', { username: 'h1.azure-devices.localhost/' }, 4, 'is not {host}/{deviceId}/?api-version=...'],
     ['no host', { username: 'd1' }, 5, "no service behind the user name 'd1'"],
   ])('fail: %s', async (_name, options, returnCode, reason) => {
@@ -348,7 +360,14 @@ describe('a session and its end', () => {
     first.destroy();
     const second = await connect({ certificate: withChain(leaf), clean: false });
     expect(second.sessionPresent).toBe(true);
-    second.client.send({ cmd: 'publish', topic: '$iothub/twin/GET/?$rid=1', payload: '', qos: 0, dup: false, retain: false });
+    second.client.send({
+      cmd: 'publish',
+      topic: '$iothub/twin/GET/?$rid=1',
+      payload: '',
+      qos: 0,
+      dup: false,
+      retain: false,
+    });
     await expect(second.client.next('publish')).resolves.toMatchObject({ topic: '$iothub/twin/res/200/?$rid=1' });
     const clean = await connect({ certificate: withChain(leaf), clean: true });
     expect(clean.sessionPresent).toBe(false);
@@ -363,7 +382,10 @@ describe('what a device may publish', () => {
   it('ok: telemetry with a bag, with RETAIN, without the last slash', async () => {
     const client = await connected();
     await client.publish('devices/d1/messages/events', 'a');
-    await client.publish('devices/d1/messages/events/key&empty=&a%26b=c%3Dd&%24.mid=m1&$.ctime=2026-01-01T00:00:00Z', 'b');
+    await client.publish(
+      'devices/d1/messages/events/key&empty=&a%26b=c%3Dd&%24.mid=m1&$.ctime=2026-01-01T00:00:00Z',
+      'b',
+    );
     client.send({ ...publish, topic: 'devices/d1/messages/events/', retain: true });
     await client.next('puback');
     client.send({ ...publish, topic: 'devices/d1/messages/events/', payload: '', qos: 0 });
@@ -388,7 +410,11 @@ describe('what a device may publish', () => {
   });
 
   it.each([
-    ['a larger message', { topic: 'devices/d1/messages/events/', payload: Buffer.alloc(256 * 1024 + 1) }, 'at most 262144'],
+    [
+      'a larger message',
+      { topic: 'devices/d1/messages/events/', payload: Buffer.alloc(256 * 1024 + 1) },
+      'at most 262144',
+    ],
     ['another device’s topic', { topic: 'devices/d2/messages/events/' }, "a topic that the hub doesn't know"],
     ['a topic of nobody', { topic: 'hello' }, "a topic that the hub doesn't know: hello"],
     ['a twin request without an ID', { topic: '$iothub/twin/GET/' }, "a topic that the hub doesn't know"],

@@ -34,7 +34,10 @@ async function start(connectionString: string, transport: Transport): Promise<Pr
   return program;
 }
 
-async function startX509(transport: Transport, deviceId = 'thermostat-1'): Promise<{ device: Program; certificate: { cert: string; key: string } }> {
+async function startX509(
+  transport: Transport,
+  deviceId = 'thermostat-1',
+): Promise<{ device: Program; certificate: { cert: string; key: string } }> {
   const own = await createCertificate(deviceId);
   bed.hub.provision({
     deviceId,
@@ -54,7 +57,13 @@ describe.each<Transport>(['Mqtt', 'MqttWs'])('azure-iot-device, unmodified, over
     await device.ask('send', {
       body,
       properties: { temperatureAlert: 'true', 'odd key/ü&=': 'v%20?' },
-      system: { messageId: 'm 1', correlationId: 'c/1', userId: 'u1', contentType: 'application/json', contentEncoding: 'utf-8' },
+      system: {
+        messageId: 'm 1',
+        correlationId: 'c/1',
+        userId: 'u1',
+        contentType: 'application/json',
+        contentEncoding: 'utf-8',
+      },
     });
     const [message] = bed.hub.telemetry.list();
     expect(Buffer.from(message!.body).toString()).toBe(body);
@@ -86,7 +95,11 @@ describe.each<Transport>(['Mqtt', 'MqttWs'])('azure-iot-device, unmodified, over
     await expect(device.next('desired')).resolves.toMatchObject({ desired: { targetTemperature: 21 } });
     // The client subscribes behind our back: what it sends later arrives later.
     await device.ask('send', { body: 'subscribed' });
-    bed.hub.updateTwin('thermostat-1', { properties: { desired: { targetTemperature: 24 } } }, { mode: 'patch', precondition: 'none' });
+    bed.hub.updateTwin(
+      'thermostat-1',
+      { properties: { desired: { targetTemperature: 24 } } },
+      { mode: 'patch', precondition: 'none' },
+    );
     await expect(device.next('desired')).resolves.toMatchObject({ desired: { targetTemperature: 24, $version: 2 } });
     await device.ask('report', { patch: { targetTemperature: { value: 24, ac: 200, av: 2 } } });
     expect(bed.hub.twinOf('thermostat-1')).toMatchObject({
@@ -156,10 +169,7 @@ describe.each<Transport>(['Mqtt', 'MqttWs'])('azure-iot-device, unmodified, over
   it('ok: a device key opens the hub too', async () => {
     const key = Buffer.alloc(32, 7).toString('base64');
     bed.hub.provision({ deviceId: 'meter$1', symmetricKeys: { primary: key, secondary: key } });
-    const device = await start(
-      `HostName=${hostName(transport)};DeviceId=meter$1;SharedAccessKey=${key}`,
-      transport,
-    );
+    const device = await start(`HostName=${hostName(transport)};DeviceId=meter$1;SharedAccessKey=${key}`, transport);
     await device.ask('open');
     await device.ask('send', { body: 'x' });
     const [message] = bed.hub.telemetry.list();
@@ -176,10 +186,14 @@ describe.each<Transport>(['Mqtt', 'MqttWs'])('azure-iot-device, unmodified, over
     const second = await startX509(transport, 'thermostat-2');
     const registered = bed.hub.registry.require('thermostat-2');
     bed.hub.registry.update(registered, { status: 'disabled' });
-    await expect(second.device.ask('open', { certificate: second.certificate, noRetry: true })).rejects.toThrow('Not authorized');
+    await expect(second.device.ask('open', { certificate: second.certificate, noRetry: true })).rejects.toThrow(
+      'Not authorized',
+    );
 
     const third = await startX509(transport, 'thermostat-3');
     bed.hub.remove('thermostat-3');
-    await expect(third.device.ask('open', { certificate: third.certificate, noRetry: true })).rejects.toThrow('Not authorized');
+    await expect(third.device.ask('open', { certificate: third.certificate, noRetry: true })).rejects.toThrow(
+      'Not authorized',
+    );
   });
 });

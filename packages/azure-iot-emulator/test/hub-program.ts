@@ -40,7 +40,12 @@ export class Program {
     writeFileSync(rootFile, options.rootPem);
     this.#process = fork(fileURLToPath(new URL(path, import.meta.url)), options.arguments, {
       execArgv: ['--import', new URL('./hub-preload.mjs', import.meta.url).href],
-      env: { PATH: process.env.PATH, NODE_EXTRA_CA_CERTS: rootFile, EMULATOR_PORT_443: String(options.port443), DEBUG: process.env.DEBUG },
+      env: {
+        PATH: process.env.PATH,
+        NODE_EXTRA_CA_CERTS: rootFile,
+        EMULATOR_PORT_443: String(options.port443),
+        DEBUG: process.env.DEBUG,
+      },
     });
     this.#process.on('message', (message) => this.#take(message as ProgramEvent | Answer));
   }
@@ -56,7 +61,9 @@ export class Program {
     const id = (this.#lastId += 1);
     const answered = new Promise<Answer>((resolve, reject) => {
       this.#answers.set(id, resolve);
-      this.#process.once('exit', (code) => reject(new Error(`the program ended with ${code} while asked to ${command}`)));
+      this.#process.once('exit', (code) =>
+        reject(new Error(`the program ended with ${code} while asked to ${command}`)),
+      );
     });
     this.#process.send({ id, command, ...parameters });
     const { result, error } = await answered;
@@ -69,7 +76,8 @@ export class Program {
     for (;;) {
       const index = this.#events.findIndex(({ event }) => event === name);
       if (index >= 0) return this.#events.splice(index, 1)[0]!;
-      if (this.#process.exitCode !== null) throw new Error(`the program ended with ${this.#process.exitCode} before '${name}'`);
+      if (this.#process.exitCode !== null)
+        throw new Error(`the program ended with ${this.#process.exitCode} before '${name}'`);
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
         this.#process.once('exit', () => resolve());

@@ -1,8 +1,15 @@
 // A back office as Microsoft's documents show it: azure-iothub over HTTPS, nothing of the emulator.
 import hubSdk from 'azure-iothub';
 
-const [connectionString] = process.argv.slice(2);
-const registry = hubSdk.Registry.fromConnectionString(connectionString);
+const [connectionString, bearerToken] = process.argv.slice(2);
+const registry = bearerToken
+  ? hubSdk.Registry.fromTokenCredential(/HostName=([^;]*)/.exec(connectionString)[1], {
+      getToken: async (scope) => {
+        process.send({ event: 'scope', scope });
+        return { token: bearerToken, expiresOnTimestamp: Date.now() + 3600_000 };
+      },
+    })
+  : hubSdk.Registry.fromConnectionString(connectionString);
 const client = hubSdk.Client.fromConnectionString(connectionString);
 
 /** Errors carry what the client made of the answer, and the answer. */

@@ -8,7 +8,7 @@ let bed: HubTestBed;
 let office: Program;
 
 beforeEach(async () => {
-  bed = await openHub();
+  bed = await openHub({ bearerToken: 'good' });
   office = await startOffice(connectionString('iothubowner'));
 });
 
@@ -22,9 +22,9 @@ function connectionString(policy: string): string {
   return bed.hub.connectionString(policy).replace(bed.hub.hostName, 'h1.azure-devices.localhost');
 }
 
-async function startOffice(text: string): Promise<Program> {
+async function startOffice(...parameters: string[]): Promise<Program> {
   return Program.start('./hub-service-program.mjs', {
-    arguments: [text],
+    arguments: parameters,
     rootPem: bed.identity.rootPem,
     port443: bed.port,
   });
@@ -73,7 +73,9 @@ describe('azure-iothub, unmodified: Registry', () => {
   });
 
   it('ok: thumbprints and a CA as credentials', async () => {
-    const authentication = { x509Thumbprint: { primaryThumbprint: 'A'.repeat(40), secondaryThumbprint: 'b'.repeat(64) } };
+    const authentication = {
+      x509Thumbprint: { primaryThumbprint: 'A'.repeat(40), secondaryThumbprint: 'b'.repeat(64) },
+    };
     await expect(office.ask('create', { device: { deviceId: 'd1', authentication } })).resolves.toMatchObject({
       authentication: { ...authentication, type: 'selfSigned', symmetricKey: { primaryKey: null, secondaryKey: null } },
     });
@@ -100,12 +102,28 @@ describe('azure-iothub, unmodified: Registry', () => {
     });
     await expect(office.ask('delete', { deviceId: 'nobody' })).rejects.toMatchObject({ name: 'DeviceNotFoundError' });
     await expect(
-      office.ask('create', { device: { deviceId: 'd2', authentication: { type: 'certificateAuthority' }, status: 'asleep' } }),
+      office.ask('create', {
+        device: { deviceId: 'd2', authentication: { type: 'certificateAuthority' }, status: 'asleep' },
+      }),
     ).rejects.toMatchObject({ name: 'ArgumentError', message: 'status has to be enabled or disabled' });
     await expect(office.ask('addDevices', { devices: [{ deviceId: 'd3' }] })).rejects.toMatchObject({
       status: 501,
       message: 'the emulator does not support POST /devices of IoT Hub',
     });
+  });
+
+  it('ok: under Azure’s own host name, and with a token of Entra ID', async () => {
+    const inAzure = connectionString('registryRead').replace('azure-devices.localhost', 'azure-devices.net');
+    const byKey = await startOffice(inAzure);
+    await expect(byKey.ask('list')).resolves.toEqual([]);
+    await byKey.stop();
+    const byToken = await startOffice(inAzure, 'good');
+    await expect(byToken.ask('create', { device: { deviceId: 'd1' } })).resolves.toMatchObject({ deviceId: 'd1' });
+    await expect(byToken.next('scope')).resolves.toMatchObject({ scope: 'https://iothubs.azure.net/.default' });
+    await byToken.stop();
+    const byWrongToken = await startOffice(inAzure, 'bad');
+    await expect(byWrongToken.ask('list')).rejects.toMatchObject({ name: 'UnauthorizedError' });
+    await byWrongToken.stop();
   });
 
   it('fail: a policy without the right, and a wrong key', async () => {
@@ -116,7 +134,10 @@ describe('azure-iothub, unmodified: Registry', () => {
       message: "Authorization rule 'registryRead' does not allow access for 'RegistryWrite'",
     });
     await reader.stop();
-    const wrong = connectionString('iothubowner').replace(/SharedAccessKey=.*/, `SharedAccessKey=${Buffer.alloc(32).toString('base64')}`);
+    const wrong = connectionString('iothubowner').replace(
+      /SharedAccessKey=.*/,
+      `SharedAccessKey=${Buffer.alloc(32).toString('base64')}`,
+    );
     const intruder = await startOffice(wrong);
     await expect(intruder.ask('list')).rejects.toMatchObject({ name: 'UnauthorizedError' });
     await intruder.stop();
@@ -153,7 +174,7 @@ describe('azure-iothub, unmodified: Twin', () => {
     expect(found.flat().map(({ deviceId }) => deviceId)).toEqual(['b']);
     await expect(office.ask('query', { text: 'SELECT COUNT() FROM devices', pageSize: 1 })).rejects.toMatchObject({
       status: 501,
-      message: expect.stringContaining("SELECT list other than * ('COUNT')") as string,
+      message: expect.stringContaining("SELECT list other than * ('COUNT')"),
     });
   });
 });
@@ -186,16 +207,16 @@ describe('azure-iothub, unmodified: direct methods', () => {
     const parameters = { methodName: 'reboot', responseTimeoutInSeconds: 20 };
     await expect(office.ask('method', { deviceId: 'nobody', parameters })).rejects.toMatchObject({
       status: 404,
-      responseBody: expect.stringContaining('\\"errorCode\\":404001') as string,
+      responseBody: expect.stringContaining('\\"errorCode\\":404001'),
     });
     await office.ask('create', { device: { deviceId: 'd2' } });
     await expect(office.ask('method', { deviceId: 'd2', parameters })).rejects.toMatchObject({
       status: 404,
-      responseBody: expect.stringContaining('\\"errorCode\\":404103') as string,
+      responseBody: expect.stringContaining('\\"errorCode\\":404103'),
     });
     const device = await connectDevice('d1');
     await expect(office.ask('method', { deviceId: 'd1', parameters })).rejects.toMatchObject({
-      responseBody: expect.stringContaining('\\"errorCode\\":404103') as string,
+      responseBody: expect.stringContaining('\\"errorCode\\":404103'),
     });
     device.destroy();
   });

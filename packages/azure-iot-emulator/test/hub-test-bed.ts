@@ -20,8 +20,8 @@ export function serverIdentity(): Promise<ServerIdentity> {
 export interface HttpAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests look into answers of many shapes
-  readonly body: any;
+  /** Parsed JSON; undefined without a body. */
+  readonly body: unknown;
 }
 
 export interface HttpCall {
@@ -60,7 +60,11 @@ export async function openHub(options: HubTestBedOptions = {}): Promise<HubTestB
   const app = createHttpApp();
   registerHubRoutes(app, {
     hubs,
-    tokens: { isValid: (token, [audience]) => Promise.resolve(token === bearerToken && audience === 'https://iothubs.azure.net') },
+    ...(clock.now && { now: clock.now }),
+    tokens: {
+      isValid: (token, [audience]) =>
+        Promise.resolve(token === bearerToken && audience === 'https://iothubs.azure.net'),
+    },
   });
   await app.ready();
   const identity = await serverIdentity();
@@ -83,9 +87,15 @@ export async function openHub(options: HubTestBedOptions = {}): Promise<HubTestB
     port: listener.port,
     identity,
     log,
-    call: (method, path, call = {}) => callHub(hub, { method, path, ca: identity.rootPem, port: listener.port, ...call }),
+    call: (method, path, call = {}) =>
+      callHub(hub, { method, path, ca: identity.rootPem, port: listener.port, ...call }),
     rawClient: (certificate) =>
-      RawClient.overTls({ port: listener.port, ca: identity.rootPem, servername: 'h1.azure-devices.localhost', ...certificate }),
+      RawClient.overTls({
+        port: listener.port,
+        ca: identity.rootPem,
+        servername: 'h1.azure-devices.localhost',
+        ...certificate,
+      }),
     username: (deviceId) => `${hub.hostName}/${deviceId}/?api-version=2021-04-12`,
     close: async () => {
       hub.close();
@@ -95,15 +105,21 @@ export async function openHub(options: HubTestBedOptions = {}): Promise<HubTestB
   };
 }
 
-type FullCall = HttpCall & { readonly method: string; readonly path: string; readonly ca: string; readonly port: number };
+type FullCall = HttpCall & {
+  readonly method: string;
+  readonly path: string;
+  readonly ca: string;
+  readonly port: number;
+};
 
 function callHub(hub: IotHub, call: FullCall): Promise<HttpAnswer> {
   const { method, ca, port, policy = 'iothubowner' } = call;
   const key = hub.sharedAccessPolicies.find(({ name }) => name === policy)!.primaryKey;
   const authorization = call.authorization ?? signToken({ resource: 'h1.azure-devices.localhost', key, policy });
-  const path = call.path.includes('api-version') || call.path.startsWith('/emulator')
-    ? call.path
-    : `${call.path}${call.path.includes('?') ? '&' : '?'}api-version=2021-04-12`;
+  const path =
+    call.path.includes('api-version') || call.path.startsWith('/emulator')
+      ? call.path
+      : `${call.path}${call.path.includes('?') ? '&' : '?'}api-version=2021-04-12`;
   const payload = call.body === undefined ? '' : typeof call.body === 'string' ? call.body : JSON.stringify(call.body);
   return new Promise((resolve, reject) => {
     const request = httpsRequest(

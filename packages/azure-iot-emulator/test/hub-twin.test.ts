@@ -27,7 +27,11 @@ function patch(body: unknown, ifMatch?: string): Promise<HttpAnswer> {
 }
 
 function write(method: 'PATCH' | 'PUT', body: unknown, ifMatch?: string): Promise<HttpAnswer> {
-  return bed.call(method, '/twins/d1', { body, policy: 'service', ...(ifMatch !== undefined && { headers: { 'if-match': ifMatch } }) });
+  return bed.call(method, '/twins/d1', {
+    body,
+    policy: 'service',
+    ...(ifMatch !== undefined && { headers: { 'if-match': ifMatch } }),
+  });
 }
 
 async function watching(...topics: string[]): Promise<RawClient> {
@@ -74,7 +78,10 @@ describe('twin over HTTP', () => {
   it('ok: a patch merges deeply and stamps the levels that it writes', async () => {
     await patch({ properties: { desired: { a: { b: 1, c: [1, 2] }, d: 'x' } } });
     clock.advance(10_000);
-    const { body } = await patch({ tags: { line: '1' }, properties: { desired: { a: { b: null, e: { f: true } }, d: { g: 1 } } } });
+    const { body } = await patch({
+      tags: { line: '1' },
+      properties: { desired: { a: { b: null, e: { f: true } }, d: { g: 1 } } },
+    });
     const second = '2026-01-01T00:00:20.0000000Z';
     const [old, fresh] = [
       { $lastUpdated: later, $lastUpdatedVersion: 2 },
@@ -95,7 +102,9 @@ describe('twin over HTTP', () => {
     expect(body).toMatchObject({ tags: { a: 1, b: 2 }, version: 4 });
     const { desired } = (body as { properties: { desired: Record<string, unknown> } }).properties;
     expect(Object.keys(desired)).toEqual(['b', '$metadata', '$version']);
-    await expect(write('PUT', { tags: { c: 1 } })).resolves.toMatchObject({ body: { tags: { c: 1 }, properties: { desired: { b: 3, $version: 3 } } } });
+    await expect(write('PUT', { tags: { c: 1 } })).resolves.toMatchObject({
+      body: { tags: { c: 1 }, properties: { desired: { b: 3, $version: 3 } } },
+    });
     const emptied = await write('PUT', { tags: null, properties: { desired: null } });
     expect((emptied.body as { tags: unknown }).tags).toEqual({});
     expect(emptied.body).toMatchObject({ properties: { desired: { $version: 4 } } });
@@ -113,7 +122,12 @@ describe('twin over HTTP', () => {
     await patch({ tags: { a: 1 }, properties: { desired: { a: 1 } } });
     const { body: whole } = await bed.call('GET', '/twins/d1');
     const { body } = await patch({ ...(whole as object), version: 99, deviceId: 'other' });
-    expect(body).toMatchObject({ deviceId: 'd1', version: 4, tags: { a: 1 }, properties: { desired: { a: 1, $version: 3 } } });
+    expect(body).toMatchObject({
+      deviceId: 'd1',
+      version: 4,
+      tags: { a: 1 },
+      properties: { desired: { a: 1, $version: 3 } },
+    });
   });
 
   it('ok: a key named __proto__ is a key like any other', async () => {
@@ -161,7 +175,11 @@ describe('twin over HTTP', () => {
     ['a key with a control character', { tags: { 'a\u0085': 1 } }, 'in tags contains a control character'],
     ['a longer key', { tags: { ['k'.repeat(1025)]: 1 } }, 'has 1025 bytes'],
     ['an empty key', { tags: { '': 1 } }, 'has 0 bytes'],
-    ['tags above 8 KiB', { tags: { a: 'x'.repeat(4096), b: 'x'.repeat(4096) } }, 'tags may have 8192 bytes and would have 8194'],
+    [
+      'tags above 8 KiB',
+      { tags: { a: 'x'.repeat(4096), b: 'x'.repeat(4096) } },
+      'tags may have 8192 bytes and would have 8194',
+    ],
     ['tags that are no object', { tags: [] }, 'tags has to be an object'],
     ['desired that is no object', { properties: { desired: 1 } }, 'desired has to be an object'],
   ])('fail: %s', async (_name, body, text) => {
@@ -173,15 +191,23 @@ describe('twin over HTTP', () => {
 
   it('fail: desired above 32 KiB in the sum of several patches', async () => {
     for (let count = 0; count < 7; count += 1) {
-      await expect(patch({ properties: { desired: { [`k${count}`]: 'x'.repeat(4096) } } })).resolves.toMatchObject({ status: 200 });
+      await expect(patch({ properties: { desired: { [`k${count}`]: 'x'.repeat(4096) } } })).resolves.toMatchObject({
+        status: 200,
+      });
     }
     const answer = await patch({ properties: { desired: { k7: 'x'.repeat(4096) } } });
     expect((answer.body as { Message: string }).Message).toContain('desired may have 32768 bytes and would have 32784');
   });
 
   it('fail: no body, not JSON, unknown device', async () => {
-    await expect(patch(undefined)).resolves.toMatchObject({ status: 400, headers: { 'iothub-errorcode': 'ArgumentNull' } });
-    await expect(patch('{')).resolves.toMatchObject({ status: 400, headers: { 'iothub-errorcode': 'IotHubFormatError' } });
+    await expect(patch(undefined)).resolves.toMatchObject({
+      status: 400,
+      headers: { 'iothub-errorcode': 'ArgumentNull' },
+    });
+    await expect(patch('{')).resolves.toMatchObject({
+      status: 400,
+      headers: { 'iothub-errorcode': 'IotHubFormatError' },
+    });
     await expect(bed.call('GET', '/twins/nobody')).resolves.toMatchObject({
       status: 404,
       body: { Message: 'ErrorCode:DeviceNotFound;nobody' },
@@ -224,7 +250,7 @@ describe('twin on the device', () => {
     device.send('$iothub/twin/PATCH/properties/reported/?$rid=1', payload);
     const [topic, body] = await nextJson(client);
     expect(topic).toBe('$iothub/twin/res/400/?$rid=1');
-    expect(body).toMatchObject({ errorCode, message: expect.stringContaining(message) as string });
+    expect(body).toMatchObject({ errorCode, message: expect.stringContaining(message) });
     expect(bed.hub.twinOf('d1')).toMatchObject({ version: 2 });
   });
 
@@ -273,9 +299,17 @@ describe('twins of provisioned devices', () => {
     const thumbprints = { primary: 'A'.repeat(40), secondary: 'A'.repeat(40) };
     const initialTwin = { tags: { line: '1' }, desired: { target: 21 } };
     bed.hub.provision({ deviceId: 'd2', thumbprints, initialTwin, capabilities: { iotEdge: true } });
-    expect(bed.hub.twinOf('d2')).toMatchObject({ tags: { line: '1' }, version: 2, properties: { desired: { target: 21, $version: 1 } } });
+    expect(bed.hub.twinOf('d2')).toMatchObject({
+      tags: { line: '1' },
+      version: 2,
+      properties: { desired: { target: 21, $version: 1 } },
+    });
     bed.hub.updateTwin('d2', { properties: { desired: { target: 24 } } }, { mode: 'patch', precondition: 'none' });
-    bed.hub.provision({ deviceId: 'd2', thumbprints: { primary: 'B'.repeat(64), secondary: 'B'.repeat(64) }, initialTwin });
+    bed.hub.provision({
+      deviceId: 'd2',
+      thumbprints: { primary: 'B'.repeat(64), secondary: 'B'.repeat(64) },
+      initialTwin,
+    });
     expect(bed.hub.twinOf('d2')).toMatchObject({
       version: 3,
       x509Thumbprint: { primaryThumbprint: 'B'.repeat(64) },
@@ -293,9 +327,15 @@ describe('twins of provisioned devices', () => {
     const exported = bed.hub.exportDevice('d1');
     expect(exported).toEqual({ tags: { line: '1' }, desired: { target: 24 }, reported: { target: 24 } });
     const other = await openHub();
-    const symmetricKeys = { primary: Buffer.alloc(32).toString('base64'), secondary: Buffer.alloc(32).toString('base64') };
+    const symmetricKeys = {
+      primary: Buffer.alloc(32).toString('base64'),
+      secondary: Buffer.alloc(32).toString('base64'),
+    };
     other.hub.provision({ deviceId: 'd1', symmetricKeys, initialTwin: { desired: { target: 0 } } }, exported);
-    const migrated = { tags: { line: '1' }, properties: { desired: { target: 24, $version: 1 }, reported: { target: 24, $version: 1 } } };
+    const migrated = {
+      tags: { line: '1' },
+      properties: { desired: { target: 24, $version: 1 }, reported: { target: 24, $version: 1 } },
+    };
     expect(other.hub.twinOf('d1')).toMatchObject(migrated);
     other.hub.remove('d1');
     other.hub.remove('d1');

@@ -13,9 +13,9 @@ export class FakeClock {
     return () => this.#timers.delete(timer);
   };
 
-  /** Timers that wait. */
-  get pending(): number {
-    return this.#timers.size;
+  /** For each timer that waits, how long it still does. */
+  get delaysMs(): number[] {
+    return [...this.#timers].map(({ dueMs }) => dueMs - this.#nowMs);
   }
 
   advance(ms: number): void {

@@ -53,9 +53,12 @@ async function handshake(port: number, options: object = {}): Promise<TLSSocket>
 
 function get(port: number): Promise<string> {
   return new Promise((resolve, reject) => {
-    httpsRequest({ host: '127.0.0.1', port, ca: identity.rootPem, servername: 'localhost', agent: false }, (response) => {
-      response.setEncoding('utf8').on('data', resolve);
-    })
+    httpsRequest(
+      { host: '127.0.0.1', port, ca: identity.rootPem, servername: 'localhost', agent: false },
+      (response) => {
+        response.setEncoding('utf8').on('data', resolve);
+      },
+    )
       .on('error', reject)
       .end();
   });
@@ -174,7 +177,7 @@ describe('opening and closing', () => {
     await expect(open({ port })).rejects.toMatchObject({
       name: 'EmulatorError',
       code: 'ERR_EMULATOR_PORT_TAKEN',
-      message: expect.stringContaining(`Port ${port} on 127.0.0.1 is taken`) as string,
+      message: expect.stringContaining(`Port ${port} on 127.0.0.1 is taken`),
       cause: { code: 'EADDRINUSE' },
     });
     other.close();
@@ -183,7 +186,7 @@ describe('opening and closing', () => {
   it('fail: an address that this machine does not have', async () => {
     await expect(open({ host: '192.0.2.1' })).rejects.toMatchObject({
       code: 'ERR_EMULATOR_PORT_REFUSED',
-      message: expect.stringContaining('192.0.2.1') as string,
+      message: expect.stringContaining('192.0.2.1'),
     });
   });
 

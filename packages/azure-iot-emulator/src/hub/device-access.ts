@@ -17,8 +17,7 @@ export interface AccessCheck {
 
 /** How a device got in, or why it didn't. */
 export type Access =
-  | { readonly method: AuthenticationMethod; readonly expiresMs: number | undefined }
-  | { readonly problem: string };
+  { readonly method: AuthenticationMethod; readonly expiresMs: number | undefined } | { readonly problem: string };
 
 /** Judges a device by what its identity asks for: certificate, CA, or key. */
 export async function checkAccess(check: AccessCheck): Promise<Access> {

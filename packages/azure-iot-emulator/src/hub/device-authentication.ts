@@ -30,7 +30,10 @@ export interface AuthenticationDefaults {
  *
  * @throws {HubError} ArgumentInvalid
  */
-export function readAuthentication(value: JsonValue | undefined, defaults: AuthenticationDefaults): DeviceAuthentication {
+export function readAuthentication(
+  value: JsonValue | undefined,
+  defaults: AuthenticationDefaults,
+): DeviceAuthentication {
   if (value === undefined || value === null) return defaults.current ?? readAuthentication({}, defaults);
   if (!isJsonObject(value)) throw invalid('authentication has to be an object');
   const thumbprints = isJsonObject(value.x509Thumbprint) ? value.x509Thumbprint : {};
@@ -62,7 +65,10 @@ function readThumbprint(value: JsonValue | undefined): string | null {
   throw invalid('a thumbprint has to be 40 (SHA-1) or 64 (SHA-256) hexadecimal digits');
 }
 
-function readKeys(value: JsonValue | undefined, { current, newKey }: AuthenticationDefaults): DeviceAuthentication['symmetricKey'] {
+function readKeys(
+  value: JsonValue | undefined,
+  { current, newKey }: AuthenticationDefaults,
+): DeviceAuthentication['symmetricKey'] {
   const keys = isJsonObject(value) ? value : {};
   return {
     primaryKey: readKey(keys.primaryKey) ?? current?.symmetricKey.primaryKey ?? newKey(),
@@ -72,7 +78,8 @@ function readKeys(value: JsonValue | undefined, { current, newKey }: Authenticat
 
 function readKey(value: JsonValue | undefined): string | null {
   if (value === undefined || value === null || value === '') return null;
-  const bytes = typeof value === 'string' && /^[A-Za-z0-9+/]+={0,2}$/.test(value) ? Buffer.from(value, 'base64') : undefined;
+  const bytes =
+    typeof value === 'string' && /^[A-Za-z0-9+/]+={0,2}$/.test(value) ? Buffer.from(value, 'base64') : undefined;
   if (bytes?.toString('base64') !== value || bytes.length < 16 || bytes.length > 64) {
     throw invalid('a symmetric key has to be the base64 form of 16 to 64 bytes');
   }

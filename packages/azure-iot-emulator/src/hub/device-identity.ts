@@ -31,7 +31,9 @@ const deviceIdPattern = /^[A-Za-z0-9\-.%_*?!(),:=@$']{1,128}$/;
 /** @throws {HubError} ArgumentInvalid */
 export function createIdentity(deviceId: string, request: JsonObject, sources: IdentitySources): DeviceIdentity {
   if (!deviceIdPattern.test(deviceId)) {
-    throw invalid(`device ID '${deviceId}' has to be 1 to 128 characters out of A-Z a-z 0-9 - . % _ * ? ! ( ) , : = @ $ '`);
+    throw invalid(
+      `device ID '${deviceId}' has to be 1 to 128 characters out of A-Z a-z 0-9 - . % _ * ? ! ( ) , : = @ $ '`,
+    );
   }
   const { nowMs, randomBytes } = sources;
   const iotEdge = readIotEdge(request.capabilities) ?? false;
@@ -45,7 +47,10 @@ export function createIdentity(deviceId: string, request: JsonObject, sources: I
     status: readStatus(request.status) ?? 'enabled',
     statusReason: readText(request.statusReason, 'statusReason', 128) ?? null,
     statusUpdatedMs: undefined,
-    authentication: readAuthentication(request.authentication, { current: undefined, newKey: () => newKey(randomBytes) }),
+    authentication: readAuthentication(request.authentication, {
+      current: undefined,
+      newKey: () => newKey(randomBytes),
+    }),
     capabilities: { iotEdge },
     deviceScope: ownScope ?? askedScope ?? null,
     parentScopes: askedScope && !iotEdge ? [askedScope] : [],

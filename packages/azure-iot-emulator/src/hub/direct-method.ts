@@ -62,7 +62,10 @@ export function notOnline(call: MethodCall): HubError {
 /** Methods that a device has been asked and has not answered. */
 export class PendingMethods {
   readonly #startTimer: StartTimer;
-  readonly #pending = new Map<string, { answer: (response: MethodResponse) => void; fail: (error: HubError) => void }>();
+  readonly #pending = new Map<
+    string,
+    { answer: (response: MethodResponse) => void; fail: (error: HubError) => void }
+  >();
   #lastRequestId = 0;
 
   constructor(startTimer: StartTimer) {
@@ -74,7 +77,9 @@ export class PendingMethods {
     this.#lastRequestId += 1;
     const requestId = this.#lastRequestId.toString(16);
     const response = new Promise<MethodResponse>((resolve, reject) => {
-      const stopTimer = this.#startTimer(call.responseTimeoutSeconds * 1000, () => fail(new HubError('GatewayTimeout')));
+      const stopTimer = this.#startTimer(call.responseTimeoutSeconds * 1000, () =>
+        fail(new HubError('GatewayTimeout')),
+      );
       const fail = (error: HubError): void => {
         this.#settle(requestId, stopTimer);
         reject(error);

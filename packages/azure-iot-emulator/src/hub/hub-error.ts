@@ -40,8 +40,13 @@ export const hubErrors = {
     mark: 'documented',
     source: errorList,
   },
-  DeviceDisabled: { status: 403, code: 403012, text: 'Device disabled', mark: 'documented', source: errorList },
-  DeviceNotFound: { status: 404, code: 404001, text: 'NotFound', mark: 'seen', source: 'azure-iot-sdk-csharp issue 317' },
+  DeviceNotFound: {
+    status: 404,
+    code: 404001,
+    text: 'NotFound',
+    mark: 'seen',
+    source: 'azure-iot-sdk-csharp issue 317',
+  },
   DeviceNotOnline: {
     status: 404,
     code: 404103,
@@ -49,7 +54,13 @@ export const hubErrors = {
     mark: 'seen',
     source: 'iotedge issue 98',
   },
-  DeviceAlreadyExists: { status: 409, code: 409001, text: 'Conflict', mark: 'seen', source: 'azure-iot-sdks issue 711' },
+  DeviceAlreadyExists: {
+    status: 409,
+    code: 409001,
+    text: 'Conflict',
+    mark: 'seen',
+    source: 'azure-iot-sdks issue 711',
+  },
   PreconditionFailed: {
     status: 412,
     code: 412001,

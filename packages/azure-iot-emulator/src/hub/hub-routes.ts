@@ -117,7 +117,9 @@ function errorContext({ now = Date.now }: HubRoutesOptions): ErrorContext {
 
 function checkApiVersion(version: string | undefined, uri: string): void {
   if (version !== undefined && apiVersions.includes(version)) return;
-  throw new HubError('ArgumentInvalid', { text: `Unknown api version '${version ?? ''}', known are ${apiVersions.join(', ')}. uri: ${uri}` });
+  throw new HubError('ArgumentInvalid', {
+    text: `Unknown api version '${version ?? ''}', known are ${apiVersions.join(', ')}. uri: ${uri}`,
+  });
 }
 
 function pathOf(request: FastifyRequest): string {

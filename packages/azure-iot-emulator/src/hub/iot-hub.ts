@@ -90,7 +90,8 @@ export class IotHub {
       now: this.now,
       startTimer,
       log: (line) => log(`${this.name}: ${line}`),
-      takeTelemetry: (received) => this.telemetry.append((sequenceNumber) => telemetryMessage(received, sequenceNumber)),
+      takeTelemetry: (received) =>
+        this.telemetry.append((sequenceNumber) => telemetryMessage(received, sequenceNumber)),
       changed: () => this.#changes.changed(),
       errorContext: () => this.errorContext(),
     };
@@ -143,7 +144,13 @@ export class IotHub {
   /** What DPS takes along when it moves a device to another hub. */
   exportDevice(deviceId: string): DeviceExport | undefined {
     const twin = this.registry.get(deviceId)?.twin;
-    return twin && { ...(twin.tags && { tags: twin.tags }), desired: twin.desired.properties, reported: twin.reported.properties };
+    return (
+      twin && {
+        ...(twin.tags && { tags: twin.tags }),
+        desired: twin.desired.properties,
+        reported: twin.reported.properties,
+      }
+    );
   }
 
   /** Deletes a device with its twin and queue and drops its connection; nothing happens where there is none. */
@@ -163,10 +170,18 @@ export class IotHub {
    * @param mode - `patch` merges, `replace` takes the named parts anew
    * @throws {HubError} DeviceNotFound, PreconditionFailed, ArgumentInvalid
    */
-  updateTwin(deviceId: string, request: JsonObject, options: { mode: 'patch' | 'replace'; precondition: Precondition }): Device {
+  updateTwin(
+    deviceId: string,
+    request: JsonObject,
+    options: { mode: 'patch' | 'replace'; precondition: Precondition },
+  ): Device {
     const device = this.registry.require(deviceId);
     checkTwinEtag(options.precondition, twinEtag(device.twin.etagCounter));
-    const { twin, desiredPatch } = (options.mode === 'patch' ? patchTwin : replaceTwin)(device.twin, request, this.now());
+    const { twin, desiredPatch } = (options.mode === 'patch' ? patchTwin : replaceTwin)(
+      device.twin,
+      request,
+      this.now(),
+    );
     device.twin = twin;
     if (desiredPatch) device.session?.notifyDesired(desiredPatch, twin.desired.version);
     return device;
@@ -293,7 +308,9 @@ function authenticationOf({ thumbprints, symmetricKeys }: ProvisionedDevice): Js
   }
   return {
     type: 'sas',
-    ...(symmetricKeys && { symmetricKey: { primaryKey: symmetricKeys.primary, secondaryKey: symmetricKeys.secondary } }),
+    ...(symmetricKeys && {
+      symmetricKey: { primaryKey: symmetricKeys.primary, secondaryKey: symmetricKeys.secondary },
+    }),
   };
 }
 

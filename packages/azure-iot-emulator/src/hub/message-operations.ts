@@ -118,7 +118,8 @@ function readProperties(value: JsonValue): Record<string, string | null> {
   if (!isJsonObject(value)) throw invalid('properties has to be an object');
   return Object.fromEntries(
     Object.entries(value).map(([key, property]): [string, string | null] => {
-      if (typeof property !== 'string' && property !== null) throw invalid(`property '${key}' has to be a text or null`);
+      if (typeof property !== 'string' && property !== null)
+        throw invalid(`property '${key}' has to be a text or null`);
       return [key, property];
     }),
   );

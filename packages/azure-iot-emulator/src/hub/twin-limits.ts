@@ -39,7 +39,8 @@ function checkObject(value: JsonObject, path: string, level: number): void {
 
 function checkKey(key: string, path: string): void {
   const bytes = Buffer.byteLength(key);
-  if (bytes === 0 || bytes > largestKeyBytes) throw invalid(`a key in ${path} has ${bytes} bytes, 1 to 1024 are allowed`);
+  if (bytes === 0 || bytes > largestKeyBytes)
+    throw invalid(`a key in ${path} has ${bytes} bytes, 1 to 1024 are allowed`);
   // eslint-disable-next-line no-control-regex -- C0 and C1 controls are what the rule forbids
   if (/[\u0000-\u001f\u0080-\u009f.$ ]/.test(key)) {
     throw invalid(`key '${key}' in ${path} contains a control character, '.', '$' or a space`);
@@ -50,10 +51,15 @@ function checkValue(value: JsonValue, path: string, level: number): void {
   if (isJsonObject(value)) {
     checkObject(value, path, level + 1);
   } else if (Array.isArray(value)) {
-    for (const [index, item] of (value as readonly JsonValue[]).entries()) checkValue(item, `${path}[${index}]`, level + 1);
+    for (const [index, item] of (value as readonly JsonValue[]).entries())
+      checkValue(item, `${path}[${index}]`, level + 1);
   } else if (typeof value === 'string' && Buffer.byteLength(value) > largestStringBytes) {
     throw invalid(`the text at ${path} is longer than ${largestStringBytes} bytes`);
-  } else if (typeof value === 'number' && Number.isInteger(value) && (value < smallestInteger || value > largestInteger)) {
+  } else if (
+    typeof value === 'number' &&
+    Number.isInteger(value) &&
+    (value < smallestInteger || value > largestInteger)
+  ) {
     throw invalid(`the integer at ${path} is outside of ${smallestInteger} to ${largestInteger}`);
   }
 }

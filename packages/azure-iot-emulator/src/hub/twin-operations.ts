@@ -12,8 +12,18 @@ const defaultPage = 100;
 /** Twins, direct methods and queries. */
 export const twinOperations: readonly ServiceOperation[] = [
   { method: 'GET', path: '/twins/:deviceId', right: 'ServiceConnect', handle: getTwin },
-  { method: 'PATCH', path: '/twins/:deviceId', right: 'ServiceConnect', handle: (request) => writeTwin(request, 'patch') },
-  { method: 'PUT', path: '/twins/:deviceId', right: 'ServiceConnect', handle: (request) => writeTwin(request, 'replace') },
+  {
+    method: 'PATCH',
+    path: '/twins/:deviceId',
+    right: 'ServiceConnect',
+    handle: (request) => writeTwin(request, 'patch'),
+  },
+  {
+    method: 'PUT',
+    path: '/twins/:deviceId',
+    right: 'ServiceConnect',
+    handle: (request) => writeTwin(request, 'replace'),
+  },
   {
     method: 'POST',
     path: '/twins/:deviceId/methods',
@@ -43,9 +53,13 @@ async function invokeMethod(request: ServiceRequest): Promise<ServiceReply> {
 /** Pages are cut at a place in the registry that the continuation token names, so a device deleted meanwhile shifts them. */
 function queryDevices({ hub, headers, body }: ServiceRequest): ServiceReply {
   const text = isJsonObject(body) ? body.query : undefined;
-  if (typeof text !== 'string') throw new HubError('ArgumentNull', { text: 'the body has to be {"query":"SELECT ..."}' });
+  if (typeof text !== 'string')
+    throw new HubError('ArgumentNull', { text: 'the body has to be {"query":"SELECT ..."}' });
   const matches = parseDeviceQuery(text);
-  const rows = hub.registry.all().map((device) => twinJson(device, hub.now())).filter(matches);
+  const rows = hub.registry
+    .all()
+    .map((device) => twinJson(device, hub.now()))
+    .filter(matches);
   const asked = Number(headers['x-ms-max-item-count'] ?? defaultPage);
   const size = Number.isInteger(asked) && asked >= 1 ? Math.min(asked, largestPage) : defaultPage;
   const from = readContinuation(headers['x-ms-continuation']);

@@ -48,5 +48,8 @@ export interface MqttSession {
 /** DPS or IoT Hub, told apart by the CONNECT packet's user name. */
 export interface MqttService {
   accepts(username: string): boolean;
-  connect(connect: MqttConnect, client: MqttClient): Promise<MqttSession | { readonly refusal: ConnectRefusal; readonly reason: string }>;
+  connect(
+    connect: MqttConnect,
+    client: MqttClient,
+  ): Promise<MqttSession | { readonly refusal: ConnectRefusal; readonly reason: string }>;
 }

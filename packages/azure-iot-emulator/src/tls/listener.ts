@@ -69,7 +69,7 @@ export async function listenTls(options: ListenTlsOptions): Promise<TlsListener>
   const sockets = trackSockets(server);
   server.on('tlsClientError', (error: Error) => settings.log(`TLS handshake failed: ${error.message}`));
   server.on('secureConnection', (socket) => {
-    socket.on('error', (error) => settings.log(`connection ended: ${error.message}`));
+    socket.on('error', (error: Error) => settings.log(`connection ended: ${error.message}`));
     serveByFirstByte(socket, { ...settings, httpServer });
   });
   const port = await listen(server, options);

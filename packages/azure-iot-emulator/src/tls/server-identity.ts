@@ -5,6 +5,7 @@ import {
   BasicConstraintsExtension,
   ExtendedKeyUsage,
   ExtendedKeyUsageExtension,
+  type Extension,
   KeyUsageFlags,
   KeyUsagesExtension,
   SubjectAlternativeNameExtension,
@@ -41,6 +42,7 @@ const dnsNames = [
   'management.azure.com',
   'login.microsoftonline.com',
 ];
+const rootName = 'CN=Azure IoT emulator root';
 const ipAddresses = ['127.0.0.1', '::1'];
 
 /** RSA because Azure's server certificates are (Azure IoT Hub TLS support), and some device stacks accept nothing else. */
@@ -62,7 +64,6 @@ export async function createServerIdentity(options: ServerIdentityOptions = {}):
   const now = (options.now ?? Date.now)();
   const validity = { notBefore: new Date(now - dayMs), notAfter: new Date(now + 365 * dayMs) };
   const [rootKeys, serverKeys] = await Promise.all([generateKeys(), generateKeys()]);
-  const rootName = 'CN=Azure IoT emulator root';
   const root = await X509CertificateGenerator.createSelfSigned(
     {
       name: rootName,
@@ -85,19 +86,27 @@ export async function createServerIdentity(options: ServerIdentityOptions = {}):
       signingKey: rootKeys.privateKey,
       signingAlgorithm: algorithm,
       ...validity,
-      extensions: [
-        new BasicConstraintsExtension(false, undefined, true),
-        new KeyUsagesExtension(KeyUsageFlags.digitalSignature | KeyUsageFlags.keyEncipherment, true),
-        new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth]),
-        subjectAlternativeNames(options.extraNames ?? []),
-        await SubjectKeyIdentifierExtension.create(serverKeys.publicKey, false, webcrypto),
-        await AuthorityKeyIdentifierExtension.create(rootKeys.publicKey, false, webcrypto),
-      ],
+      extensions: await serverExtensions(rootKeys, serverKeys, options.extraNames ?? []),
     },
     webcrypto,
   );
   const rootPem = `${root.toString('pem')}\n`;
   return { rootPem, certificatePem: `${server.toString('pem')}\n${rootPem}`, keyPem: await privateKeyPem(serverKeys) };
+}
+
+async function serverExtensions(
+  rootKeys: webcrypto.CryptoKeyPair,
+  serverKeys: webcrypto.CryptoKeyPair,
+  extraNames: readonly string[],
+): Promise<Extension[]> {
+  return [
+    new BasicConstraintsExtension(false, undefined, true),
+    new KeyUsagesExtension(KeyUsageFlags.digitalSignature | KeyUsageFlags.keyEncipherment, true),
+    new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth]),
+    subjectAlternativeNames(extraNames),
+    await SubjectKeyIdentifierExtension.create(serverKeys.publicKey, false, webcrypto),
+    await AuthorityKeyIdentifierExtension.create(rootKeys.publicKey, false, webcrypto),
+  ];
 }
 
 function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
