@@ -8,9 +8,11 @@ import { fileURLToPath } from 'node:url';
 export const root = fileURLToPath(new URL('..', import.meta.url));
 const marker = join(root, 'node_modules', '.installed-from');
 
-/** Runs a program with this very Node in front of the PATH; ends the process with its exit code where it fails. */
+/** Runs a program and gives its exit code; its output goes to stderr. */
 export function run(program, args, options = {}) {
-  const result = spawnSync(program, args, { cwd: root, stdio: ['ignore', 2, 2], ...options });
+  // On Windows npx is a script, which only a shell can start.
+  const shell = process.platform === 'win32' && program === 'npx';
+  const result = spawnSync(program, args, { cwd: root, stdio: ['ignore', 2, 2], shell, ...options });
   if (result.error) throw result.error;
   return result.status ?? 1;
 }

@@ -8,6 +8,7 @@ import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/co
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
+import semver from 'semver';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -16,6 +17,7 @@ const names = ['pki', 'dps-admin', 'device-agent', 'cleanup', 'azure-iot-emulato
 interface Manifest {
   readonly packageManager: string;
   readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
 }
 
 const manifest = async (folder: string): Promise<Manifest> =>
@@ -69,17 +71,21 @@ describe.each(names)('@contoso/%s as it is published', (name) => {
       ),
     ).toEqual([]);
   });
-
-  it('has dependencies whose engines admit Node 20.19', async () => {
-    const { dependencies = {} } = await manifest(join('packages', name));
-    const { satisfies } = (await import('semver')).default;
-    for (const dependency of Object.keys(dependencies)) {
-      const file = join(root, 'packages', name, 'node_modules', dependency, 'package.json');
-      const { engines } = JSON.parse(await readFile(file, 'utf8')) as { engines?: { node?: string } };
-      expect([dependency, satisfies('20.19.0', engines?.node ?? '*')]).toEqual([dependency, true]);
-    }
-  });
 });
+
+describe.each(['.', 'bench', ...names.map((name) => join('packages', name)), 'examples/best-practice-x509'])(
+  'the dependencies of %s',
+  (folderName) => {
+    it('have engines that admit Node 20.19', async () => {
+      const { dependencies = {}, devDependencies = {} } = await manifest(folderName);
+      for (const dependency of Object.keys({ ...dependencies, ...devDependencies })) {
+        const file = join(root, folderName, 'node_modules', dependency, 'package.json');
+        const { engines } = JSON.parse(await readFile(file, 'utf8')) as { engines?: { node?: string } };
+        expect([dependency, semver.satisfies('20.19.0', engines?.node ?? '*')]).toEqual([dependency, true]);
+      }
+    });
+  },
+);
 
 describe('the tarballs in an empty project', () => {
   const use = `

@@ -13,13 +13,16 @@ export interface StateStore {
   close(): void;
 }
 
+// One transaction, so that a new device waits for the disk once.
 const schema = `
+  BEGIN;
   CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
   CREATE TABLE IF NOT EXISTS outbox (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT, message_id TEXT NOT NULL, body BLOB NOT NULL,
     content_type TEXT NOT NULL, content_encoding TEXT NOT NULL, properties TEXT NOT NULL, created_at TEXT NOT NULL);
   CREATE TABLE IF NOT EXISTS inbox (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, body BLOB NOT NULL);
+  COMMIT;
 `;
 
 /**
