@@ -2,6 +2,8 @@ import type { Command } from 'commander';
 import { cleanUp, type CleanUpOptions } from '../cleanup.ts';
 import { addCloudOptions, addSubscriptionOption, type CloudFlags, type CommandContext } from './context.ts';
 
+type CleanupFlags = CloudFlags & Omit<CleanUpOptions, 'dryRun'> & { readonly dryRun?: true };
+
 export function addCleanupCommand(program: Command, context: CommandContext): void {
   const command = program
     .command('cleanup')
@@ -11,10 +13,19 @@ export function addCleanupCommand(program: Command, context: CommandContext): vo
     .requiredOption('--iot-hub-name <name>', 'IoT Hub that the device is registered with')
     .requiredOption('--device-id <id>', 'the device')
     .option('--group-enrollment-id <id>', 'the enrollment group', 'x509GroupEnrollment')
-    .option('--dry-run', 'only show what would be done', false);
-  addSubscriptionOption(addCloudOptions(command)).action((flags: CloudFlags & CleanUpOptions) =>
-    context.inSession(flags, async (session) => {
-      context.reporter.result({ ...(await cleanUp(session, flags, context.reporter)) });
-    }),
-  );
+    .option('--dry-run', 'only show what would be done');
+  addSubscriptionOption(addCloudOptions(command))
+    .addHelpText(
+      'after',
+      `
+Example:
+  $ best-practice-x509 cleanup --cloud emulator/cloud.json --resource-group contoso --dps-name contoso-dps \\
+      --iot-hub-name contoso-hub --device-id thermostat-1 --dry-run`,
+    )
+    .action((flags: CleanupFlags) =>
+      context.inSession(flags, async (session) => {
+        const options = { ...flags, dryRun: flags.dryRun === true };
+        context.reporter.result({ ...(await cleanUp(session, options, context.reporter)) });
+      }),
+    );
 }

@@ -10,6 +10,7 @@ export function addDemoCommand(program: Command, { reporter }: CommandContext): 
     .option('--devices <n>', 'thermostats on each of the two lines', wholeNumber, 1)
     .option('--keep <folder>', 'keep certificates, keys and state there')
     .option('--json', 'one JSON object a line')
+    .addHelpText('after', '\nExample:\n  $ best-practice-x509 demo --devices 5 --keep ./kept')
     .action(async ({ devices, keep }: { readonly devices: number; readonly keep?: string }) => {
       reporter.result({ ...(await runDemo({ devicesPerLine: devices, keepFolder: keep }, reporter)) });
     });

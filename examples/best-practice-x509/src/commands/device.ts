@@ -25,10 +25,20 @@ export function addDeviceCommand(program: Command, context: CommandContext): voi
     .option('--application-running-time <seconds>', 'stop after this time', seconds)
     .option('--telemetry-interval <seconds>', 'between two measurements', seconds, 15)
     .option('--attempts <n>', 'tries in a row before giving up; without it, never', wholeNumber);
-  addCloudOptions(addDeviceOptions(command)).action((flags: RunFlags) => run(context, flags));
+  addCloudOptions(addDeviceOptions(command))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ best-practice-x509 device --id-scope 0ne00000012 --certificate-name certs/thermostat-1.pfx
+  $ best-practice-x509 device --hub-host-name contoso-hub.azure-devices.net --device-id thermostat-1 \\
+      --certificate-name certs/thermostat-1.pfx --transport-type mqtt-websocket`,
+    )
+    .action((flags: RunFlags) => run(context, flags));
 }
 
 async function run(context: CommandContext, flags: RunFlags): Promise<void> {
+  checkTarget(flags);
   const basics = await readDeviceOptions(context, flags);
   const { applicationRunningTime: runningTime, attempts, telemetryInterval } = flags;
   const result = await runDevice(
@@ -44,9 +54,14 @@ async function run(context: CommandContext, flags: RunFlags): Promise<void> {
   context.reporter.result({ ...result });
 }
 
-function connectTo({ idScope, hubHostName, deviceId }: RunFlags, endpoint: string): DeviceAgentOptions['connectTo'] {
-  if (idScope !== undefined && hubHostName === undefined) return { idScope, endpoint };
-  if (hubHostName !== undefined && deviceId !== undefined && idScope === undefined)
-    return { hostName: hubHostName, deviceId };
+function checkTarget({ idScope, hubHostName, deviceId }: RunFlags): void {
+  if (idScope !== undefined ? hubHostName === undefined : hubHostName !== undefined && deviceId !== undefined) return;
   throw new UsageError('Give either --id-scope, or --hub-host-name with --device-id.');
+}
+
+function connectTo(
+  { idScope, hubHostName = '', deviceId = '' }: RunFlags,
+  endpoint: string,
+): DeviceAgentOptions['connectTo'] {
+  return idScope === undefined ? { hostName: hubHostName, deviceId } : { idScope, endpoint };
 }

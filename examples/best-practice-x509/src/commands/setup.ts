@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { addPasswordOptions, readPassword } from '../password.ts';
 import { setUp } from '../setup.ts';
-import { UsageError } from '../usage-error.ts';
 import { addCloudOptions, addSubscriptionOption, type CloudFlags, type CommandContext } from './context.ts';
 
 interface SetupFlags extends CloudFlags {
@@ -13,8 +12,8 @@ interface SetupFlags extends CloudFlags {
   readonly line: string;
   readonly enrollmentGroupId: string;
   readonly location?: string;
-  readonly create: boolean;
-  readonly force: boolean;
+  readonly create?: true;
+  readonly force?: true;
   readonly rootCertPassword?: string;
   readonly rootCertPasswordFile?: string;
 }
@@ -27,27 +26,27 @@ export function addSetupCommand(program: Command, context: CommandContext): void
     .requiredOption('--dps-resource-group <name>', 'resource group of the DPS instance and the hub')
     .requiredOption('--dps-name <name>', 'Device Provisioning Service instance')
     .requiredOption('--device-id <id>', 'device ID and registration ID, lower case')
-    .option('--iot-hub-name <name>', 'IoT Hub to be linked; may be given again', collect, [])
+    .requiredOption('--iot-hub-name <name>', 'IoT Hub to be linked; may be given again', collect)
     .option('--line <name>', 'production line', 'line-1')
     .option('--enrollment-group-id <id>', "the line's enrollment group", 'x509GroupEnrollment')
     .option('--location <region>', 'Azure region for what is created')
-    .option(
-      '--create',
-      'create resource group, hub, DPS and link where missing (hub and DPS cost money in Azure)',
-      false,
-    )
-    .option(
-      '--force',
-      'issue the device certificate anew, replace a root of the same name, make the group anew',
-      false,
-    );
+    .option('--create', 'create resource group, hub, DPS and link where missing (hub and DPS cost money in Azure)')
+    .option('--force', 'issue the device certificate anew, replace a root of the same name, make the group anew');
   addPasswordOptions(command, 'root-cert-password', 'of all keys in the folder');
-  addSubscriptionOption(addCloudOptions(command)).action((flags: SetupFlags) => runSetup(context, flags));
+  addSubscriptionOption(addCloudOptions(command))
+    .addHelpText(
+      'after',
+      `
+Example:
+  $ best-practice-x509 setup --cloud emulator/cloud.json --create --location westeurope \\
+      --dps-resource-group contoso --dps-name contoso-dps --iot-hub-name contoso-hub \\
+      --cert-folder-path certs --root-cert-password-file password --device-id thermostat-1`,
+    )
+    .action((flags: SetupFlags) => runSetup(context, flags));
 }
 
 async function runSetup(context: CommandContext, flags: SetupFlags): Promise<void> {
   const { reporter } = context;
-  if (flags.iotHubName.length === 0) throw new UsageError('Name the hub with --iot-hub-name.');
   const rootCertPassword = await readPassword(
     {
       label: 'certificates',
@@ -58,12 +57,12 @@ async function runSetup(context: CommandContext, flags: SetupFlags): Promise<voi
     (text) => reporter.warn(text),
   );
   await context.inSession(flags, async (session) => {
-    reporter.result({
-      ...(await setUp(session, { ...flags, rootCertPassword, iotHubNames: flags.iotHubName }, reporter)),
-    });
+    const { iotHubName: iotHubNames, create = false, force = false } = flags;
+    const options = { ...flags, rootCertPassword, iotHubNames, create, force };
+    reporter.result({ ...(await setUp(session, options, reporter)) });
   });
 }
 
-function collect(value: string, previous: readonly string[]): string[] {
+function collect(value: string, previous: readonly string[] = []): string[] {
   return [...previous, value];
 }
