@@ -10,8 +10,8 @@ const marker = join(root, 'node_modules', '.installed-from');
 
 /** Runs a program and gives its exit code; its output goes to stderr. */
 export function run(program, args, options = {}) {
-  // On Windows npx is a script, which only a shell can start.
-  const shell = process.platform === 'win32' && program === 'npx';
+  // On Windows npx and npm are scripts, which only a shell starts.
+  const shell = process.platform === 'win32' && ['npx', 'npm'].includes(program);
   const result = spawnSync(program, args, { cwd: root, stdio: ['ignore', 2, 2], shell, ...options });
   if (result.error) throw result.error;
   return result.status ?? 1;

@@ -12,10 +12,56 @@ export interface Table {
   readonly ratios: Readonly<Record<string, readonly [way: string, over: string]>>;
 }
 
-export type Bench = (progress: (text: string) => void) => Promise<Table>;
+/** One way of doing the same thing, with how often a second each round did it. */
+export interface RateRow {
+  readonly way: string;
+  readonly perSecond: readonly number[];
+}
+
+/** Rates that were measured in one run, and what follows from them. */
+export interface RateTable {
+  readonly title: string;
+  readonly rows: readonly RateRow[];
+  /** For `--json`, under these names. */
+  readonly figures: Readonly<Record<string, number>>;
+  /** What could not be measured, and why. */
+  readonly notes: readonly string[];
+}
+
+export interface BenchOptions {
+  /** The long run is one of a million, and is recorded in bench/results. */
+  readonly million: boolean;
+}
+
+export type Bench = (progress: (text: string) => void, options: BenchOptions) => Promise<Table | RateTable>;
+
+/** Text for people; with `json`, one line. */
+export function showReport(report: Table | RateTable, options: { json: boolean }): void {
+  if ('figures' in report) showRates(report, options);
+  else showTable(report, options);
+}
+
+function showRates({ title, rows, figures, notes }: RateTable, { json }: { json: boolean }): void {
+  const medians = rows.map(({ way, perSecond }) => [way, quantile(perSecond, 0.5)] as const);
+  if (json) {
+    const perSecond = Object.fromEntries(medians.map(([way, median]) => [way, round(median, 1)]));
+    process.stdout.write(`${JSON.stringify({ title, ...figures, perSecond, notes })}\n`);
+    return;
+  }
+  process.stdout.write(`\n${title}\n${'way'.padEnd(50)}${'a second'.padStart(10)}\n`);
+  for (const [way, median] of medians) {
+    process.stdout.write(
+      `${way.padEnd(50)}${(median < 100 ? round(median, 1) : Math.round(median)).toLocaleString('en').padStart(10)}\n`,
+    );
+  }
+  process.stdout.write('\n');
+  for (const [name, value] of Object.entries(figures))
+    process.stdout.write(`${name.padEnd(50)}${String(value).padStart(10)}\n`);
+  for (const note of notes) process.stdout.write(`${note}\n`);
+}
 
 /** Text for people; with `json`, one line with the ratios and the medians. */
-export function showTable({ title, rows, ratios }: Table, { json }: { json: boolean }): void {
+function showTable({ title, rows, ratios }: Table, { json }: { json: boolean }): void {
   const medians = new Map(rows.map(({ way, milliseconds }) => [way, quantile(milliseconds, 0.5)]));
   const ratio = ([way, over]: readonly [string, string]): number =>
     round((medians.get(way) ?? NaN) / (medians.get(over) ?? NaN), 2);
@@ -37,11 +83,11 @@ export function showTable({ title, rows, ratios }: Table, { json }: { json: bool
   }
 }
 
-function quantile(values: readonly number[], share: number): number {
+export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
 }
 
-function round(value: number, digits: number): number {
+export function round(value: number, digits: number): number {
   return Number(value.toFixed(digits));
 }

@@ -12,8 +12,8 @@ import type { Task } from './transport/attempt.ts';
 import { readRecord, readText } from './transport/json-value.ts';
 import type { JsonRecord } from './transport/json-value.ts';
 import { deleteItem, getItem, putItem, queryItems } from './provisioning-service-api.ts';
-import { certificateEntry, isSameCertificate, readAttestation } from './x509-attestation.ts';
-import type { StoredAttestation } from './x509-attestation.ts';
+import { isAttestedBy, readAttestation, withSigningCertificates } from './x509-attestation.ts';
+import type { SigningCertificates, StoredAttestation } from './x509-attestation.ts';
 
 export interface EnrollmentGroupTarget {
   readonly dpsName: string;
@@ -32,10 +32,15 @@ export interface EnrollmentGroup extends StoredSettings {
   readonly lastUpdatedAt: string;
 }
 
-/** Which devices belong to the group: give one of the two; on a group that exists both may be left out. */
+/** Which devices belong to the group: give `certificatePem` or `caReference`; on a group that exists both may be left out. */
 export interface GroupAttestation {
   /** Certificate of the line's authority, PEM or DER: every device below it belongs to the group. */
   readonly certificatePem?: string | Uint8Array;
+  /**
+   * Certificate of a second line whose devices belong to the group too, PEM or DER: for the time in which one line follows
+   * another. `null` takes it out; left out, it stays as it is. Not together with `caReference`.
+   */
+  readonly secondaryCertificatePem?: string | Uint8Array | null;
   /** Name of a CA certificate that was uploaded to the instance. */
   readonly caReference?: string;
 }
@@ -146,31 +151,35 @@ export async function deleteEnrollmentGroup(
   return deleteItem(session, { ...request('delete', target), etag: target.etag });
 }
 
-/** Checked options, with the certificate read. */
+/** Checked options, with the certificates read. */
 interface Wanted {
   readonly options: EnrollmentGroupOptions;
-  readonly certificate: CertificateSummary | undefined;
+  readonly certificates: SigningCertificates;
 }
 
 async function readWanted(session: AzureSession, options: EnrollmentGroupOptions): Promise<Wanted> {
   checkTarget(options);
   checkSettings(options);
-  const { certificatePem, caReference, resourceGroup, dpsName, now = (): Date => new Date() } = options;
-  if (certificatePem !== undefined && caReference !== undefined) {
+  const { certificatePem, secondaryCertificatePem, caReference, resourceGroup, dpsName } = options;
+  const now = options.now?.() ?? new Date();
+  if (caReference !== undefined && (certificatePem ?? secondaryCertificatePem) !== undefined) {
     throw new DpsAdminError(
       'ERR_INVALID_INPUT',
-      'Give either certificatePem or caReference, not both. Nothing was sent.',
-      {
-        advice: 'fix-input',
-      },
+      'Give either certificatePem (and secondaryCertificatePem) or caReference, not both. Nothing was sent.',
+      { advice: 'fix-input' },
     );
   }
   if (caReference !== undefined) checkName('certificateName', caReference);
-  const certificate =
-    certificatePem === undefined ? undefined : readAuthority(certificatePem, 'line certificate', now());
-  if (resourceGroup !== undefined)
-    await checkAuthorityIsVerified(session, { resourceGroup, dpsName, certificate, caReference });
-  return { options, certificate };
+  const read = (given: string | Uint8Array | undefined, title: string): CertificateSummary | undefined =>
+    given === undefined ? undefined : readAuthority(given, title, now);
+  const primary = read(certificatePem, 'line certificate');
+  const secondary =
+    secondaryCertificatePem === null ? null : read(secondaryCertificatePem, 'secondary line certificate');
+  if (resourceGroup !== undefined) {
+    for (const certificate of secondary ? [primary, secondary] : [primary])
+      await checkAuthorityIsVerified(session, { resourceGroup, dpsName, certificate, caReference });
+  }
+  return { options, certificates: { primary, secondary } };
 }
 
 async function bringTo(session: AzureSession, wanted: Wanted, mayCreate: boolean): Promise<EnrollmentGroupResult> {
@@ -189,32 +198,30 @@ async function bringTo(session: AzureSession, wanted: Wanted, mayCreate: boolean
   }
 }
 
-async function create(session: AzureSession, { options, certificate }: Wanted): Promise<EnrollmentGroup> {
+async function create(session: AzureSession, { options, certificates }: Wanted): Promise<EnrollmentGroup> {
   const { enrollmentGroupId, caReference } = options;
-  if (certificate === undefined && caReference === undefined) {
+  if (certificates.primary === undefined && caReference === undefined) {
     throw new DpsAdminError(
       'ERR_INVALID_INPUT',
       `Enrollment group '${enrollmentGroupId}' does not exist: to create it, give the line's certificate (certificatePem) or the name of an uploaded one (caReference).`,
       { advice: 'fix-input' },
     );
   }
-  const body = withSettings(
-    { enrollmentGroupId, attestation: attestation(certificate, caReference), provisioningStatus: 'enabled' },
-    options,
-  );
+  const attestation = attestationOf({ options, certificates }, undefined);
+  const body = withSettings({ enrollmentGroupId, attestation, provisioningStatus: 'enabled' }, options);
   return readGroup(await putItem(session, { ...request('create', options), body, etag: undefined }));
 }
 
-async function change(
-  session: AzureSession,
-  { options, certificate }: Wanted,
-  document: JsonRecord,
-): Promise<EnrollmentGroupResult> {
+async function change(session: AzureSession, wanted: Wanted, document: JsonRecord): Promise<EnrollmentGroupResult> {
+  const { options, certificates } = wanted;
   const stored = readGroup(document);
-  const isSameAuthority = isAttestedBy(stored.attestation, certificate, options.caReference);
+  const isSameAuthority =
+    options.caReference === undefined
+      ? isAttestedBy(stored.attestation, certificates)
+      : stored.attestation.type === 'x509-ca-reference' && stored.attestation.primary === options.caReference;
   const changes = [...changedSettings(stored, options), ...(isSameAuthority ? [] : ['attestation'])];
   if (changes.length === 0) return { outcome: 'unchanged', changes, group: stored };
-  const kept = isSameAuthority ? document : { ...document, attestation: attestation(certificate, options.caReference) };
+  const kept = isSameAuthority ? document : { ...document, attestation: attestationOf(wanted, document) };
   const group = await putItem(session, {
     ...request('change', options),
     body: withSettings(kept, options),
@@ -223,22 +230,11 @@ async function change(
   return { outcome: 'changed', changes, group: readGroup(group) };
 }
 
-function isAttestedBy(
-  stored: StoredAttestation,
-  certificate: CertificateSummary | undefined,
-  caReference: string | undefined,
-): boolean {
-  if (caReference !== undefined) return stored.type === 'x509-ca-reference' && stored.primary === caReference;
-  if (certificate !== undefined) return stored.type === 'x509' && isSameCertificate(stored.primary, certificate);
-  return true;
-}
-
-function attestation(certificate: CertificateSummary | undefined, caReference: string | undefined): JsonRecord {
-  const x509 =
-    certificate === undefined
-      ? { caReferences: { primary: caReference } }
-      : { signingCertificates: { primary: certificateEntry(certificate) } };
-  return { type: 'x509', x509 };
+function attestationOf({ options, certificates }: Wanted, document: JsonRecord | undefined): JsonRecord {
+  const { caReference } = options;
+  return caReference === undefined
+    ? withSigningCertificates(document?.attestation, certificates)
+    : { type: 'x509', x509: { caReferences: { primary: caReference } } };
 }
 
 function readGroup(document: JsonRecord): EnrollmentGroup {

@@ -54,6 +54,8 @@ export { deleteRegistrationRecord, getRegistrationRecord, listRegistrationRecord
 export type { RegistrationRecord, RegistrationTarget } from './registration-record.ts';
 export { getResourceGroup } from './resource-group.ts';
 export type { ResourceGroup } from './resource-group.ts';
+export { applyRolloverStep } from './rollover-step.ts';
+export type { RolloverStep, RolloverStepResult, RolloverTarget } from './rollover-step.ts';
 export { ensureRootCertificate } from './root-certificate.ts';
 export type { RootCertificateOptions, RootCertificateProgress, VerifiedRoot } from './root-certificate.ts';
 export type { Task, Subject } from './transport/attempt.ts';

@@ -42,8 +42,37 @@ export function certificateEntry({ der }: CertificateSummary): JsonRecord {
   return { certificate: Buffer.from(der).toString('base64') };
 }
 
-export function isSameCertificate(info: CertificateInfo | undefined, certificate: CertificateSummary): boolean {
+function isSameCertificate(info: CertificateInfo | undefined, certificate: CertificateSummary): boolean {
   return info?.thumbprintSha256 === certificate.thumbprintSha256 || info?.thumbprintSha1 === certificate.thumbprintSha1;
+}
+
+/** What an enrollment group shall have; undefined stays as it is, null is taken out. */
+export interface SigningCertificates {
+  readonly primary: CertificateSummary | undefined;
+  readonly secondary: CertificateSummary | null | undefined;
+}
+
+/** Whether a group has these certificates already. */
+export function isAttestedBy(stored: StoredAttestation, { primary, secondary }: SigningCertificates): boolean {
+  if (primary === undefined && secondary === undefined) return true;
+  if (stored.type !== 'x509') return false;
+  const isPrimary = primary === undefined || isSameCertificate(stored.primary, primary);
+  const isSecondary = secondary ? isSameCertificate(stored.secondary, secondary) : stored.secondary === undefined;
+  return isPrimary && (secondary === undefined || isSecondary);
+}
+
+/**
+ * The attestation of a group with these certificates. One that is there and stays is sent back as DPS showed it, without the
+ * certificate, which DPS does not show. A secondary that becomes the primary is not kept twice.
+ */
+export function withSigningCertificates(attestation: unknown, wanted: SigningCertificates): JsonRecord {
+  const stored = readRecord(readRecord(readRecord(attestation).x509).signingCertificates);
+  const primary = wanted.primary === undefined ? stored.primary : certificateEntry(wanted.primary);
+  const isPromoted = wanted.primary !== undefined && isSameCertificate(readInfo(stored.secondary), wanted.primary);
+  const kept = isPromoted ? undefined : stored.secondary;
+  const secondary = wanted.secondary === undefined ? kept : wanted.secondary && certificateEntry(wanted.secondary);
+  const isThere = secondary !== undefined && secondary !== null;
+  return { type: 'x509', x509: { signingCertificates: { primary, ...(isThere && { secondary }) } } };
 }
 
 /** `Contoso Line A` of `CN=Contoso Line A, O=Contoso`. */

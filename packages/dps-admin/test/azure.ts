@@ -24,9 +24,12 @@ export interface TestAzure {
 export function useAzure({
   isSetUp,
   operationPolls = 0,
+  now = Date.now,
 }: {
   readonly isSetUp: boolean;
   readonly operationPolls?: number;
+  /** Azure's clock. */
+  readonly now?: () => number;
 }): TestAzure {
   let folder = '';
   const test: { azure?: LocalAzure; session?: AzureSession; sessions: AzureSession[] } = { sessions: [] };
@@ -42,7 +45,7 @@ export function useAzure({
   };
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'azure-'));
-    test.azure = await startAzureIot({ folder, operationRetryAfterSeconds: 0, operationPolls });
+    test.azure = await startAzureIot({ folder, operationRetryAfterSeconds: 0, operationPolls, now });
     test.session = await signIn();
     if (isSetUp) await setUp(test.session);
   });

@@ -45,6 +45,78 @@ describe('ensureEnrollmentGroup', () => {
     expect(await find()).toEqual(group);
   });
 
+  it('sets a secondary certificate, keeps it, promotes it and takes it out', async () => {
+    const next = await createLineAuthority(root, { lineName: `Next line ${counter}` });
+    const third = await createLineAuthority(root, { lineName: `Third line ${counter}` });
+    const attestation = async (change: Partial<EnrollmentGroupOptions>): Promise<unknown[]> => {
+      const { dpsName, enrollmentGroupId } = options;
+      const result = await ensureEnrollmentGroup(test.session, { dpsName, enrollmentGroupId, ...change });
+      const { primary, secondary } = result.group.attestation as Extract<
+        typeof result.group.attestation,
+        { type: 'x509' }
+      >;
+      return [result.outcome, primary?.thumbprintSha256, secondary?.thumbprintSha256];
+    };
+    const thumbprint = (authority: { thumbprintSha256: string }): string => authority.thumbprintSha256;
+    const line = await createLineAuthority(root, { lineName: 'Line' });
+    const { certificatePem } = line;
+    const both = { certificatePem, secondaryCertificatePem: next.certificatePem };
+    expect(await attestation(both)).toEqual(['created', thumbprint(line), thumbprint(next)]);
+    expect(await attestation(both)).toEqual(['unchanged', thumbprint(line), thumbprint(next)]);
+    expect(await attestation({ provisioningStatus: 'disabled' })).toEqual([
+      'changed',
+      thumbprint(line),
+      thumbprint(next),
+    ]);
+    expect(await attestation({ certificatePem: third.certificatePem })).toEqual([
+      'changed',
+      thumbprint(third),
+      thumbprint(next),
+    ]);
+    expect(await attestation({ certificatePem: next.certificatePem })).toEqual([
+      'changed',
+      thumbprint(next),
+      undefined,
+    ]);
+    expect(await attestation({ secondaryCertificatePem: third.certificatePem })).toEqual([
+      'changed',
+      thumbprint(next),
+      thumbprint(third),
+    ]);
+    expect(await attestation({ secondaryCertificatePem: null })).toEqual(['changed', thumbprint(next), undefined]);
+    expect(await attestation({ secondaryCertificatePem: null })).toEqual(['unchanged', thumbprint(next), undefined]);
+  });
+
+  it('ERR_INVALID_INPUT, ERR_CERTIFICATE_INVALID, ERR_AUTHORITY_NOT_VERIFIED for a secondary certificate', async () => {
+    const device = await issueDeviceCertificate(await createLineAuthority(root, { lineName: 'Line' }), {
+      registrationId: 'd1',
+    });
+    const stranger = await createRootAuthority({ commonName: 'Stranger' });
+    const foreign = await createLineAuthority(stranger, { lineName: 'Foreign' });
+    const fails = (change: Partial<EnrollmentGroupOptions>): ReturnType<typeof failureOf> =>
+      failureOf(() => ensureEnrollmentGroup(test.session, { ...options, ...change }));
+    const { certificatePem, ...rest } = options;
+    expect(certificatePem).toContain('CERTIFICATE');
+    expect(await fails({ secondaryCertificatePem: device.certificatePem })).toMatchObject({
+      code: 'ERR_CERTIFICATE_INVALID',
+    });
+    const withReference = { ...rest, caReference: 'rootCA', secondaryCertificatePem: foreign.certificatePem };
+    expect(await failureOf(() => ensureEnrollmentGroup(test.session, withReference))).toMatchObject({
+      code: 'ERR_INVALID_INPUT',
+    });
+    await ensureRootCertificate(test.session, {
+      resourceGroup,
+      dpsName,
+      certificatePem: root.certificatePem,
+      signProof: prover(root),
+    });
+    const error = await fails({ resourceGroup, secondaryCertificatePem: foreign.certificatePem });
+    expect(error).toMatchObject({ code: 'ERR_AUTHORITY_NOT_VERIFIED' });
+    expect(error.message).toContain('Stranger');
+    expect(await find()).toBeUndefined();
+    await deleteCaCertificate(test.session, { resourceGroup, dpsName, certificateName: 'rootCA' });
+  });
+
   it('leaves alone what is as it should be', async () => {
     const { group } = await ensureEnrollmentGroup(test.session, options);
     expect(await ensureEnrollmentGroup(test.session, options)).toEqual({ outcome: 'unchanged', changes: [], group });

@@ -1,21 +1,44 @@
+import type { KeyObject } from 'node:crypto';
 import type { CertificateAuthority } from './authority.ts';
-import { publicKeyOf } from './certificate.ts';
+import { softwareKey } from './custody/software-key.ts';
 import { signDevice, type DeviceCertificate } from './device-certificate.ts';
-import { readCommonName } from './distinguished-name.ts';
-import { engine, Pkcs10CertificateRequest } from './engine.ts';
+import { commonNameOnly } from './distinguished-name.ts';
 import { PkiError } from './errors.ts';
-import { keyAlgorithmOf } from './key-algorithm.ts';
-import { decodePem } from './pem.ts';
 import { checkRegistrationId } from './registration-id.ts';
+import { readRequest, signRequest } from './request-signature.ts';
+import type { SigningKey } from './signing-key.ts';
+
+/** Which devices may have a certificate: a list of registration IDs, or a rule (for long lists, `(id) => set.has(id)`). */
+export type DeviceAllowance = readonly string[] | ((registrationId: string) => boolean | Promise<boolean>);
 
 /** What signDeviceRequest takes besides the request. */
 export interface DeviceRequestOptions {
-  /** The device that the request must be for; without it, whichever device the request names. */
+  /** The one device that the request must be for. */
   registrationId?: string;
+  /** The devices that it may be for. With neither of the two, whatever device the request names gets its certificate. */
+  allow?: DeviceAllowance;
   /** Default 730. Cut to the line authority's validity. */
   validityDays?: number;
   /** Default: now. */
   now?: Date;
+}
+
+/**
+ * Makes a device's certificate request (PKCS#10, RFC 2986) with its own key: the common name is the registration ID.
+ *
+ * @param options.key - private key of node:crypto, or a key in other custody
+ * @returns PEM, label `CERTIFICATE REQUEST`
+ * @throws {PkiError} ERR_PKI_REGISTRATION_ID_*: see checkRegistrationId
+ * @throws {PkiError} ERR_PKI_KEY_ALGORITHM
+ */
+export async function createDeviceRequest(options: {
+  registrationId: string;
+  key: KeyObject | SigningKey;
+}): Promise<string> {
+  const { registrationId, key } = options;
+  checkRegistrationId(registrationId);
+  const signer = 'sign' in key ? key : softwareKey(key, `"${registrationId}"`);
+  return signRequest(signer, commonNameOnly(registrationId));
 }
 
 /**
@@ -26,9 +49,10 @@ export interface DeviceRequestOptions {
  *
  * @param csr - PEM (`CERTIFICATE REQUEST`) or DER
  * @throws {PkiError} ERR_PKI_CSR_UNREADABLE
- * @throws {PkiError} ERR_PKI_CSR_SIGNATURE: not signed with the key that it carries
+ * @throws {PkiError} ERR_PKI_CSR_SIGNATURE: not signed with the key that it carries, and SHA-2
  * @throws {PkiError} ERR_PKI_CSR_SUBJECT: no common name, or several
- * @throws {PkiError} ERR_PKI_REGISTRATION_ID_*: its common name breaks a rule, or is another device's (_MISMATCH)
+ * @throws {PkiError} ERR_PKI_REGISTRATION_ID_*: its common name breaks a rule, is another device's (_MISMATCH), or is
+ * not on the list (_NOT_ALLOWED)
  * @throws {PkiError} ERR_PKI_KEY_ALGORITHM, ERR_PKI_VALIDITY, ERR_PKI_ISSUER_NOT_VALID
  */
 export async function signDeviceRequest(
@@ -36,74 +60,33 @@ export async function signDeviceRequest(
   csr: string | Uint8Array,
   options: DeviceRequestOptions = {},
 ): Promise<DeviceCertificate> {
-  const { registrationId: expected, ...validity } = options;
-  const request = parseRequest(csr);
-  const registrationId = readRegistrationId(request, expected);
-  keyAlgorithmOf(requestKey(request), `the request for "${registrationId}"`);
-  if (!(await isSignedByItsKey(request))) {
-    throw new PkiError(
-      'ERR_PKI_CSR_SIGNATURE',
-      `The request for "${registrationId}" is not signed by the key in it: it was damaged or altered on its way. ` +
-        'Make a new request on the device.',
-    );
-  }
-  return signDevice(line, { ...validity, registrationId, publicKey: request.publicKey });
+  const { registrationId: expected, allow, ...validity } = options;
+  const { commonName: registrationId, publicKeyDer } = await readRequest(csr, async (commonName) => {
+    checkExpected(commonName, expected);
+    checkRegistrationId(commonName);
+    if (allow) await checkAllowed(commonName, allow);
+  });
+  return signDevice(line, { ...validity, registrationId, publicKeyDer });
 }
 
-function parseRequest(csr: string | Uint8Array): Pkcs10CertificateRequest {
-  if (typeof csr !== 'string' && !(csr instanceof Uint8Array)) {
-    throw new TypeError('csr must be a PEM string or a Uint8Array of DER.');
-  }
-  const der =
-    typeof csr === 'string' ? decodePem(csr).find(({ label }) => label.endsWith('CERTIFICATE REQUEST'))?.der : csr;
-  try {
-    if (der) return new Pkcs10CertificateRequest(der);
-  } catch (cause) {
-    throw unreadable({ cause });
-  }
-  throw unreadable();
-}
-
-function requestKey(request: Pkcs10CertificateRequest): ReturnType<typeof publicKeyOf> {
-  try {
-    return publicKeyOf(request);
-  } catch (cause) {
-    throw unreadable({ cause });
-  }
-}
-
-function unreadable(options?: ErrorOptions): PkiError {
-  return new PkiError(
-    'ERR_PKI_CSR_UNREADABLE',
-    'The certificate request is not readable: expected PKCS#10 as DER or as PEM with "-----BEGIN CERTIFICATE REQUEST-----".',
-    options,
+/** @throws {PkiError} ERR_PKI_REGISTRATION_ID_MISMATCH */
+export function checkExpected(found: string, expected: string | undefined): void {
+  if (expected === undefined || found === expected) return;
+  throw new PkiError(
+    'ERR_PKI_REGISTRATION_ID_MISMATCH',
+    `The request is for ${JSON.stringify(found)}, expected ${JSON.stringify(expected)}: ` +
+      'check which device it came from, and make a new request with the right common name.',
   );
 }
 
-function readRegistrationId(request: Pkcs10CertificateRequest, expected: string | undefined): string {
-  const commonName = readCommonName(request.subjectName);
-  if (commonName === undefined) {
-    throw new PkiError(
-      'ERR_PKI_CSR_SUBJECT',
-      `The request's subject is "${request.subject}": it needs exactly one common name, the registration ID.`,
-    );
-  }
-  if (expected !== undefined && commonName !== expected) {
-    throw new PkiError(
-      'ERR_PKI_REGISTRATION_ID_MISMATCH',
-      `The request is for ${JSON.stringify(commonName)}, expected ${JSON.stringify(expected)}: ` +
-        'check which device it came from, and make a new request with the right common name.',
-    );
-  }
-  checkRegistrationId(commonName);
-  return commonName;
-}
-
-async function isSignedByItsKey(request: Pkcs10CertificateRequest): Promise<boolean> {
-  try {
-    return await request.verify(engine);
-  } catch {
-    // A signature that the engine can't even decode proves nothing.
-    return false;
-  }
+/** @throws {PkiError} ERR_PKI_REGISTRATION_ID_NOT_ALLOWED */
+export async function checkAllowed(registrationId: string, allow: DeviceAllowance): Promise<void> {
+  const isAllowed = typeof allow === 'function' ? await allow(registrationId) : allow.includes(registrationId);
+  // A rule that answers with anything but a plain "yes" has not said yes.
+  if ((isAllowed as unknown) === true) return;
+  throw new PkiError(
+    'ERR_PKI_REGISTRATION_ID_NOT_ALLOWED',
+    `The request is for "${registrationId}", which is not one of the devices allowed here: ` +
+      'check which device it came from, and whether it belongs to this order.',
+  );
 }

@@ -1,52 +1,81 @@
+import { AsnConvert } from '@peculiar/asn1-schema';
+import {
+  Certificate,
+  Extension as ExtensionSchema,
+  Extensions,
+  Name as NameSchema,
+  SubjectPublicKeyInfo,
+  TBSCertificate,
+  Validity as ValiditySchema,
+  Version,
+} from '@peculiar/asn1-x509';
 import {
   AuthorityKeyIdentifierExtension,
-  engine,
   SubjectKeyIdentifierExtension,
-  X509CertificateGenerator,
-  type CryptoKey,
+  X509Certificate,
   type Extension,
   type Name,
-  type PublicKey,
-  type X509Certificate,
 } from './engine.ts';
-import { signingAlgorithm, type KeyAlgorithm } from './key-algorithm.ts';
+import { signatureAlgorithm } from './key-algorithm.ts';
+import { keyIdentifier } from './key-identifier.ts';
+import { createSerialNumber } from './serial-number.ts';
+import type { SigningKey } from './signing-key.ts';
 import type { Validity } from './validity.ts';
 
 /** Who signs. `certificate` is undefined while a root signs itself. */
 export interface Signer {
   certificate: X509Certificate | undefined;
-  privateKey: CryptoKey;
-  keyAlgorithm: KeyAlgorithm;
+  key: SigningKey;
 }
 
 export interface CertificateContent {
   subject: Name;
-  publicKey: CryptoKey | PublicKey;
+  /** SubjectPublicKeyInfo, DER. */
+  publicKeyDer: Uint8Array;
   validity: Validity;
+  /** Default: SHA-1 of the key; another one where the key is certified already. */
+  subjectKeyId?: string;
   /** What the profile adds to the two key identifiers. */
   extensions: readonly Extension[];
 }
 
 /**
- * The one place where an authority's key signs.
+ * The one place where an authority's key signs a certificate.
  *
- * The serial number has 128 random bits from the engine (RFC 5280 section 4.1.2.2: positive, at most 20 octets); dates
- * are UTCTime up to 2049 and GeneralizedTime from then on; the issuer's name is copied byte for byte.
+ * What is signed is put together here and handed to the key's custody; dates are UTCTime up to 2049 and GeneralizedTime
+ * from then on (RFC 5280 section 4.1.2.5); the issuer's name is copied byte for byte.
  */
 export async function signCertificate(signer: Signer, content: CertificateContent): Promise<X509Certificate> {
-  const { subject, publicKey, validity, extensions } = content;
-  const subjectKey = await SubjectKeyIdentifierExtension.create(publicKey, false, engine);
-  const authorityKeyId = signer.certificate?.getExtension(SubjectKeyIdentifierExtension)?.keyId ?? subjectKey.keyId;
-  return X509CertificateGenerator.create(
-    {
-      subject,
-      issuer: signer.certificate?.subjectName ?? subject,
-      publicKey,
-      ...validity,
-      extensions: [...extensions, subjectKey, new AuthorityKeyIdentifierExtension(authorityKeyId)],
-      signingKey: signer.privateKey,
-      signingAlgorithm: signingAlgorithm(signer.keyAlgorithm),
-    },
-    engine,
+  const { subject, publicKeyDer, validity, extensions } = content;
+  const subjectKeyId = content.subjectKeyId ?? keyIdentifier(publicKeyDer);
+  const issuerKeyId = signer.certificate?.getExtension(SubjectKeyIdentifierExtension)?.keyId ?? subjectKeyId;
+  const algorithm = signatureAlgorithm(signer.key.keyAlgorithm);
+  const tbsCertificate = new TBSCertificate({
+    version: Version.v3,
+    serialNumber: Uint8Array.from(createSerialNumber()).buffer,
+    signature: algorithm,
+    issuer: nameSchema(signer.certificate?.subjectName ?? subject),
+    validity: new ValiditySchema(validity),
+    subject: nameSchema(subject),
+    subjectPublicKeyInfo: AsnConvert.parse(publicKeyDer, SubjectPublicKeyInfo),
+    extensions: extensionsSchema([
+      ...extensions,
+      new SubjectKeyIdentifierExtension(subjectKeyId, false),
+      new AuthorityKeyIdentifierExtension(issuerKeyId),
+    ]),
+  });
+  const signature = await signer.key.sign(new Uint8Array(AsnConvert.serialize(tbsCertificate)));
+  const signatureValue = Uint8Array.from(signature).buffer;
+  return new X509Certificate(
+    AsnConvert.serialize(new Certificate({ tbsCertificate, signatureAlgorithm: algorithm, signatureValue })),
   );
+}
+
+/** A name of @peculiar/x509 in the form in which it becomes part of something that is signed. */
+export function nameSchema(name: Name): NameSchema {
+  return AsnConvert.parse(name.toArrayBuffer(), NameSchema);
+}
+
+function extensionsSchema(extensions: readonly Extension[]): Extensions {
+  return new Extensions(extensions.map(({ rawData }) => AsnConvert.parse(rawData, ExtensionSchema)));
 }

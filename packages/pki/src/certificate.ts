@@ -93,9 +93,21 @@ export function chainToPem(certificates: readonly X509Certificate[]): string {
   return certificates.map(certificateToPem).join('');
 }
 
-/** Node's own form of the certified key: comparable, and it names its kind. */
-export function publicKeyOf(certificate: { publicKey: { rawData: ArrayBuffer } }): KeyObject {
-  return createPublicKey({ key: Buffer.from(certificate.publicKey.rawData), format: 'der', type: 'spki' });
+/**
+ * Node's own form of the certified key: comparable, and it names its kind.
+ *
+ * @throws {PkiError} ERR_PKI_CERTIFICATE_UNREADABLE: no key, or of a kind that Node doesn't know
+ */
+export function publicKeyOf({ publicKey, subject }: X509Certificate): KeyObject {
+  try {
+    return createPublicKey({ key: Buffer.from(publicKey.rawData), format: 'der', type: 'spki' });
+  } catch (cause) {
+    throw new PkiError(
+      'ERR_PKI_CERTIFICATE_UNREADABLE',
+      `The key in certificate "${subject}" is not readable: get the certificate from its source again.`,
+      { cause },
+    );
+  }
 }
 
 function certificateToPem(certificate: X509Certificate): string {

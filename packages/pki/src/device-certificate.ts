@@ -2,9 +2,8 @@ import { signerOf, type CertificateAuthority } from './authority.ts';
 import { describeCertificate, type CertificateDetails } from './certificate.ts';
 import { signCertificate } from './certificate-signing.ts';
 import { commonNameOnly } from './distinguished-name.ts';
-import type { CryptoKey, PublicKey } from './engine.ts';
 import type { KeyAlgorithm } from './key-algorithm.ts';
-import { generateKeyPair, privateKeyToPem } from './private-key.ts';
+import { generateKeyPair, privateKeyToPem, publicKeyToDer } from './private-key.ts';
 import { deviceExtensions } from './profile.ts';
 import { checkRegistrationId } from './registration-id.ts';
 import { planValidity } from './validity.ts';
@@ -49,20 +48,24 @@ export async function issueDeviceCertificate(
   const { registrationId, keyAlgorithm = 'P-256', ...validity } = options;
   checkRegistrationId(registrationId);
   const { privateKey, publicKey } = await generateKeyPair(keyAlgorithm);
-  const certificate = await signDevice(line, { ...validity, registrationId, publicKey });
-  return { ...certificate, privateKeyPem: await privateKeyToPem(privateKey) };
+  const certificate = await signDevice(line, {
+    ...validity,
+    registrationId,
+    publicKeyDer: publicKeyToDer(publicKey),
+  });
+  return { ...certificate, privateKeyPem: privateKeyToPem(privateKey) };
 }
 
 /** Signs for a public key, wherever the private one is. The registration ID has been checked. */
 export async function signDevice(
   line: CertificateAuthority,
-  device: { registrationId: string; publicKey: CryptoKey | PublicKey; validityDays?: number; now?: Date },
+  device: { registrationId: string; publicKeyDer: Uint8Array; validityDays?: number; now?: Date },
 ): Promise<DeviceCertificate> {
-  const { registrationId, publicKey, validityDays = 730, now } = device;
+  const { registrationId, publicKeyDer, validityDays = 730, now } = device;
   const signer = signerOf(line);
   const certificate = await signCertificate(signer, {
     subject: commonNameOnly(registrationId),
-    publicKey,
+    publicKeyDer,
     validity: planValidity({ validityDays, now, issuer: signer.certificate }),
     extensions: deviceExtensions(),
   });

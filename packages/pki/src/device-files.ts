@@ -5,7 +5,7 @@ import { decryptPrivateKey } from './encrypted-private-key.ts';
 import { readWholeFile, writeFileSet, type FileContent } from './file-set.ts';
 import { chainOfKey } from './key-chain.ts';
 import { encodePem } from './pem.ts';
-import { decodePfx, encodePfx, type PfxContent } from './pfx.ts';
+import { decodePfx, encodePfx, type DecodedPfx } from './pfx.ts';
 import { parsePrivateKey, privateKeyToPkcs8 } from './private-key.ts';
 import { checkRegistrationId } from './registration-id.ts';
 
@@ -46,6 +46,8 @@ export interface Credential extends CertificateDetails {
   chainPem: string;
   /** Unencrypted PKCS#8. */
   privateKeyPem: string;
+  /** Of the PFX that they come from, see decodePfx; empty for PEM. */
+  weaknesses: readonly string[];
 }
 
 /**
@@ -91,13 +93,14 @@ export async function readCredential({ path, keyPath, password }: CredentialLoca
     ? await decryptPrivateKey(keyText, password ?? '')
     : keyText;
   const key = parsePrivateKey(keyPem);
-  const chain = await chainOfKey(key, parseCertificates(text), path);
+  const chain = chainOfKey(key, parseCertificates(text), path);
   return describeCredential({
     chainPem: chainToPem(chain),
     privateKeyPem: encodePem('PRIVATE KEY', privateKeyToPkcs8(key)),
+    weaknesses: [],
   });
 }
 
-function describeCredential(content: PfxContent): Credential {
+function describeCredential(content: DecodedPfx): Credential {
   return { ...describeCertificate(parseCertificates(content.chainPem)[0]), ...content };
 }

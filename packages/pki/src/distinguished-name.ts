@@ -28,3 +28,36 @@ export function readCommonName(name: Name): string | undefined {
   const found = name.getField('CN');
   return found.length === 1 ? found[0] : undefined;
 }
+
+/**
+ * Whether two names are the same one (RFC 5280 section 7.1): the kind of string, upper and lower case, and the number of
+ * spaces don't count.
+ */
+export function isSameName(one: Name, other: Name): boolean {
+  return canonical(one) === canonical(other);
+}
+
+export function isEmptyName(name: Name): boolean {
+  return name.toJSON().length === 0;
+}
+
+const known = new WeakMap<Name, string>();
+
+function canonical(name: Name): string {
+  const found = known.get(name) ?? fold(name);
+  known.set(name, found);
+  return found;
+}
+
+/** Only ASCII is folded, as OpenSSL does: what other verifiers make of the rest differs. */
+function fold(name: Name): string {
+  const foldText = (value: string): string =>
+    value
+      .trim()
+      .replace(/\s+/g, ' ')
+      .replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+  const parts = name
+    .toJSON()
+    .map((part) => Object.entries(part).flatMap(([type, values]) => values.map((value) => [type, foldText(value)])));
+  return JSON.stringify(parts);
+}

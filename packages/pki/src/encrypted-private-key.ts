@@ -1,58 +1,86 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
-import { PKCS8ShroudedKeyBag, PrivateKeyInfo } from 'pkijs';
-import { pkijsEngine, type CryptoKey } from './engine.ts';
-import { checkEncryption, pbes2Parameters } from './encryption.ts';
+import { OctetString } from 'asn1js';
+import { PKCS8ShroudedKeyBag, type PrivateKeyInfo } from 'pkijs';
 import { PkiError } from './errors.ts';
 import { passwordBytes, wrongPassword } from './password.ts';
+import { decryptPbes2, encryptPbes2, type KeyDerivation } from './pbes2.ts';
 import { decodePem, encodePem } from './pem.ts';
 import { parsePrivateKey, privateKeyToPem, privateKeyToPkcs8 } from './private-key.ts';
-
-/** About a tenth of a second for each guess on a server core; paid by an operator, once a command. */
-const iterations = 600_000;
+import { isSoftwareKey, type SigningKey } from './signing-key.ts';
 
 /**
- * Encrypts a private key: PKCS#8 under PBES2 (AES-256-CBC, PBKDF2-HMAC-SHA-256, 600,000 iterations).
+ * Encrypts a private key: PKCS#8 under PBES2 with AES-256-CBC (RFC 8018), the password hardened as OWASP recommends today
+ * with PBKDF2-HMAC-SHA-256 (600,000 iterations) or scrypt (RFC 7914; N 16384, r 8, p 5). About a tenth of a second.
  *
- * @param privateKey - a key of this package, or unencrypted PEM
- * @returns PEM, label `ENCRYPTED PRIVATE KEY`; OpenSSL and Node read it
+ * @param privateKey - an authority's key, or unencrypted PEM
+ * @param options.keyDerivation - default PBKDF2; OpenSSL opens both
+ * @returns PEM, label `ENCRYPTED PRIVATE KEY`
  * @throws {PkiError} ERR_PKI_PASSWORD_EMPTY, ERR_PKI_KEY_UNREADABLE
+ * @throws {PkiError} ERR_PKI_KEY_NOT_EXPORTABLE: the key is in an HSM or a vault
  */
-export async function encryptPrivateKey(privateKey: CryptoKey | string, password: string): Promise<string> {
-  const secret = passwordBytes(password, 'the private key');
-  const pem = typeof privateKey === 'string' ? privateKey : await privateKeyToPem(privateKey);
-  const bag = new PKCS8ShroudedKeyBag({ parsedValue: PrivateKeyInfo.fromBER(pkcs8(parsePrivateKey(pem))) });
-  await bag.makeInternalValues(pbes2Parameters(secret, iterations), pkijsEngine);
-  return encodePem('ENCRYPTED PRIVATE KEY', bag.toSchema().toBER());
+export async function encryptPrivateKey(
+  privateKey: SigningKey | string,
+  password: string,
+  options: { keyDerivation?: KeyDerivation } = {},
+): Promise<string> {
+  const secret = new Uint8Array(passwordBytes(password, 'the private key'));
+  const key = typeof privateKey === 'string' ? parsePrivateKey(privateKey) : exportable(privateKey);
+  const plain = privateKeyToPkcs8(key);
+  try {
+    const { algorithm, encrypted } = await encryptPbes2(plain, secret, options.keyDerivation ?? 'PBKDF2');
+    const encryptedData = new OctetString({ valueHex: Uint8Array.from(encrypted).buffer });
+    const bag = new PKCS8ShroudedKeyBag({ encryptionAlgorithm: algorithm, encryptedData });
+    return encodePem('ENCRYPTED PRIVATE KEY', bag.toSchema().toBER());
+  } finally {
+    plain.fill(0);
+    secret.fill(0);
+  }
 }
 
 /**
- * Opens what encryptPrivateKey or OpenSSL 3 (PBES2 with AES-CBC) has encrypted.
+ * Opens what encryptPrivateKey or OpenSSL 3 has encrypted: PBES2 with PBKDF2 or scrypt, AES-CBC or triple DES.
  *
  * @returns unencrypted PKCS#8 PEM
  * @throws {PkiError} ERR_PKI_PASSWORD_WRONG, ERR_PKI_PASSWORD_EMPTY
  * @throws {PkiError} ERR_PKI_KEY_UNREADABLE: no `ENCRYPTED PRIVATE KEY` in the text
- * @throws {PkiError} ERR_PKI_ENCRYPTION_UNSUPPORTED: older encryption, such as triple DES
+ * @throws {PkiError} ERR_PKI_ENCRYPTION_UNSUPPORTED: older encryption (PBES1), or a cost beyond all reason
  */
 export async function decryptPrivateKey(pem: string, password: string): Promise<string> {
+  return privateKeyToPem(await openEncryptedKey(pem, password));
+}
+
+/** As decryptPrivateKey, without a text that nobody could wipe. */
+export async function openEncryptedKey(pem: string, password: string): Promise<KeyObject> {
   if (typeof pem !== 'string') throw new TypeError('pem must be a string.');
   const secret = passwordBytes(password, 'the private key');
   const found = decodePem(pem).find(({ label }) => label === 'ENCRYPTED PRIVATE KEY');
-  const key = await openKeyBag(parseKeyBag(found?.der), secret, 'the private key');
-  return encodePem('PRIVATE KEY', privateKeyToPkcs8(key));
+  try {
+    return await openKeyBag(parseKeyBag(found?.der), secret, 'the private key');
+  } finally {
+    new Uint8Array(secret).fill(0);
+  }
 }
 
 /** Opens an EncryptedPrivateKeyInfo (RFC 5208 section 6), alone or out of a PFX. */
 export async function openKeyBag(bag: PKCS8ShroudedKeyBag, secret: ArrayBuffer, subject: string): Promise<KeyObject> {
-  checkEncryption(bag.encryptionAlgorithm, subject);
+  const encrypted = new Uint8Array(bag.encryptedData.getValue());
+  let plain: Buffer | undefined;
   try {
-    // pkijs declares this method protected; there is no other way to an EncryptedPrivateKeyInfo alone.
-    const opened = bag as unknown as { parseInternalValues: (parameters: object, engine: object) => Promise<void> };
-    await opened.parseInternalValues({ password: secret }, pkijsEngine);
-    if (!bag.parsedValue) throw new TypeError('nothing was decrypted');
-    return keyFromPkcs8(bag.parsedValue);
+    plain = await decryptPbes2(bag.encryptionAlgorithm, encrypted, { password: new Uint8Array(secret), subject });
+    return createPrivateKey({ key: plain, format: 'der', type: 'pkcs8' });
   } catch (cause) {
-    throw wrongPassword(subject, cause);
+    throw cause instanceof PkiError ? cause : wrongPassword(subject, cause);
+  } finally {
+    plain?.fill(0);
   }
+}
+
+function exportable(key: SigningKey): KeyObject {
+  if (isSoftwareKey(key)) return key.keyObject;
+  throw new PkiError(
+    'ERR_PKI_KEY_NOT_EXPORTABLE',
+    'The key is held by an HSM or a vault and does not leave it: keep its name instead, and open it there again.',
+  );
 }
 
 export function keyFromPkcs8(info: PrivateKeyInfo): KeyObject {

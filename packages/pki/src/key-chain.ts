@@ -10,11 +10,11 @@ import { isKeyOf } from './private-key.ts';
  * @param source - where they come from, for the message
  * @throws {PkiError} ERR_PKI_KEY_MISMATCH: none of them belongs to the key
  */
-export async function chainOfKey(
+export function chainOfKey(
   key: KeyObject,
   certificates: readonly X509Certificate[],
   source: string,
-): Promise<[X509Certificate, ...X509Certificate[]]> {
+): [X509Certificate, ...X509Certificate[]] {
   const leaf = certificates.find((certificate) => isKeyOf(key, certificate));
   if (leaf) return buildPath(leaf, certificates);
   const subjects = certificates.map(({ subject }) => `"${subject}"`).join(', ') || 'none';

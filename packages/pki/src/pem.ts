@@ -5,13 +5,14 @@ export interface PemBlock {
 }
 
 const block = /-----BEGIN ([A-Z0-9 ]+)-----\s([^-]*)-----END \1-----/g;
-const base64 = /^[A-Za-z0-9+/\s]+={0,2}\s*$/;
+const base64 = /^[A-Za-z0-9+/]+={0,2}$/;
 
 /** Blocks in the order of the text. Text around them, as OpenSSL writes it, is passed over; a broken block is left out. */
 export function decodePem(text: string): PemBlock[] {
   return [...text.matchAll(block)]
-    .filter(([, , body = '']) => base64.test(body))
-    .map(([, label = '', body = '']) => ({ label, der: new Uint8Array(Buffer.from(body, 'base64')) }));
+    .map(([, label = '', body = '']) => ({ label, body: body.replace(/\s+/g, '') }))
+    .filter(({ body }) => base64.test(body))
+    .map(({ label, body }) => ({ label, der: new Uint8Array(Buffer.from(body, 'base64')) }));
 }
 
 /** PEM block with lines of 64 characters and a newline at its end, so that blocks can be put one behind the other. */

@@ -1,4 +1,4 @@
-import type { KeyObject } from 'node:crypto';
+import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { OctetString } from 'asn1js';
 import {
   AuthenticatedSafe,
@@ -13,57 +13,47 @@ import {
   type SafeBag,
 } from 'pkijs';
 import { parseCertificate } from './certificate.ts';
-import { keyFromPkcs8, openKeyBag } from './encrypted-private-key.ts';
-import { checkEncryption, unsupported } from './encryption.ts';
-import { pkijsEngine, type X509Certificate } from './engine.ts';
+import { keyFromPkcs8 } from './encrypted-private-key.ts';
+import { unsupported } from './encryption.ts';
+import type { X509Certificate } from './engine.ts';
 import { PkiError } from './errors.ts';
 import { chainOfKey } from './key-chain.ts';
 import { wrongPassword } from './password.ts';
+import { checkMac, decryptPart, type PfxOpener } from './pfx-encryption.ts';
 
 const subject = 'the PFX';
+
+/** Tools write two or three; each costs as much as its writer wants, so that more are not opened. */
+const mostSafes = 8;
 
 /** Checks the MAC, opens every safe in a PFX (RFC 7292 section 5), and puts the key's chain in order. */
 export async function openPfx(
   der: Uint8Array,
-  password: ArrayBuffer,
-): Promise<{ key: KeyObject; chain: [X509Certificate, ...X509Certificate[]] }> {
+  password: string,
+): Promise<{ key: KeyObject; chain: [X509Certificate, ...X509Certificate[]]; weaknesses: string[] }> {
   const { content, macData } = parsePfx(der);
-  await checkMac(content, macData, password);
+  const opener: PfxOpener = { password, weaknesses: new Set() };
+  await checkMac(content, macData, opener);
+  const safes = reading(() => AuthenticatedSafe.fromBER(content).safeContents);
+  if (safes.length > mostSafes) throw unreadable(`it holds ${safes.length} safes, more than any tool writes`);
   const bags: SafeBag[] = [];
-  for (const safe of reading(() => AuthenticatedSafe.fromBER(content).safeContents)) {
-    bags.push(...(await openSafe(safe, password)));
-  }
-  const key = await openKey(bags, password);
-  const certificates = bags.flatMap(({ bagValue }) => (bagValue instanceof CertBag ? [readCertificate(bagValue)] : []));
-  return { key, chain: await chainOfKey(key, certificates, subject) };
+  for (const safe of safes) bags.push(...(await openSafe(safe, opener)));
+  const key = await openKey(bags, opener);
+  const certificates = bags.flatMap(({ bagValue }) => (bagValue instanceof CertBag ? readCertificate(bagValue) : []));
+  return { key, chain: chainOfKey(key, certificates, subject), weaknesses: [...opener.weaknesses] };
 }
 
-function parsePfx(der: Uint8Array): { content: ArrayBuffer; macData: MacData } {
+function parsePfx(der: Uint8Array): { content: Uint8Array; macData: MacData } {
   const { authSafe, macData } = reading(() => PFX.fromBER(der));
   const content: unknown = authSafe.content;
   if (authSafe.contentType !== ContentInfo.DATA || !(content instanceof OctetString)) {
     throw unsupported(subject, 'its integrity is not protected by a password');
   }
   if (!macData) throw unreadable('it has no MAC, so nobody can tell whether it was altered');
-  return { content: content.getValue(), macData };
+  return { content: new Uint8Array(content.getValue()), macData };
 }
 
-async function checkMac(content: ArrayBuffer, { mac, macSalt, iterations }: MacData, password: ArrayBuffer) {
-  const oid = mac.digestAlgorithm.algorithmId;
-  const { name } = pkijsEngine.getAlgorithmByOID<{ name: string }>(oid) as { name?: string };
-  if (!name?.startsWith('SHA-')) throw unsupported(subject, `its MAC (${oid}) is not one of SHA-1 and SHA-2`);
-  const isRight = await pkijsEngine.verifyDataStampedWithPassword({
-    password,
-    hashAlgorithm: name,
-    salt: macSalt.getValue(),
-    iterationCount: iterations ?? 1,
-    contentToVerify: content,
-    signatureToVerify: mac.digest.getValue(),
-  });
-  if (!isRight) throw wrongPassword(subject);
-}
-
-async function openSafe({ contentType, content }: ContentInfo, password: ArrayBuffer): Promise<SafeBag[]> {
+async function openSafe({ contentType, content }: ContentInfo, opener: PfxOpener): Promise<SafeBag[]> {
   const safe: unknown = content;
   if (contentType === ContentInfo.DATA && safe instanceof OctetString) {
     return reading(() => SafeContents.fromBER(safe.getValue()).safeBags);
@@ -71,21 +61,34 @@ async function openSafe({ contentType, content }: ContentInfo, password: ArrayBu
   if (contentType !== ContentInfo.ENCRYPTED_DATA) {
     throw unsupported(subject, `it holds a safe of type ${contentType}, which no password opens`);
   }
-  const data = reading(() => new EncryptedData({ schema: safe }));
-  checkEncryption(data.encryptedContentInfo.contentEncryptionAlgorithm, subject);
-  try {
-    return SafeContents.fromBER(await data.decrypt({ password }, pkijsEngine)).safeBags;
-  } catch (cause) {
-    throw wrongPassword(subject, cause);
-  }
+  const { encryptedContentInfo } = reading(() => new EncryptedData({ schema: safe }));
+  const encrypted = reading(() => new Uint8Array(encryptedContentInfo.getEncryptedContent()));
+  const algorithm = encryptedContentInfo.contentEncryptionAlgorithm;
+  const opened = await decryptPart('list of certificates', { algorithm, encrypted }, opener);
+  return reading(() => SafeContents.fromBER(opened).safeBags);
 }
 
-async function openKey(bags: readonly SafeBag[], password: ArrayBuffer): Promise<KeyObject> {
+async function openKey(bags: readonly SafeBag[], opener: PfxOpener): Promise<KeyObject> {
   for (const { bagValue } of bags) {
-    if (bagValue instanceof PKCS8ShroudedKeyBag) return openKeyBag(bagValue, password, subject);
-    if (bagValue instanceof PrivateKeyInfo) return reading(() => keyFromPkcs8(bagValue));
+    if (bagValue instanceof PKCS8ShroudedKeyBag) return openShroudedKey(bagValue, opener);
+    if (bagValue instanceof PrivateKeyInfo) {
+      opener.weaknesses.add('Its key is not encrypted at all: whoever has the file has the key. Make a new key.');
+      return reading(() => keyFromPkcs8(bagValue));
+    }
   }
   throw unreadable('it holds no private key: export it again together with the key');
+}
+
+async function openShroudedKey(bag: PKCS8ShroudedKeyBag, opener: PfxOpener): Promise<KeyObject> {
+  const encrypted = new Uint8Array(bag.encryptedData.getValue());
+  const plain = await decryptPart('key', { algorithm: bag.encryptionAlgorithm, encrypted }, opener);
+  try {
+    return createPrivateKey({ key: plain, format: 'der', type: 'pkcs8' });
+  } catch (cause) {
+    throw wrongPassword(subject, cause);
+  } finally {
+    plain.fill(0);
+  }
 }
 
 function readCertificate({ certValue }: CertBag): X509Certificate {

@@ -28,6 +28,15 @@ export interface PfxContent {
   privateKeyPem: string;
 }
 
+/** What decodePfx gives back. */
+export interface DecodedPfx extends PfxContent {
+  /**
+   * Sentences about old cryptography in the file (RC2, triple DES, SHA-1, few iterations, a key in the clear), and what to do;
+   * empty for files of current tools. Whoever had such a file may have its key.
+   */
+  weaknesses: readonly string[];
+}
+
 /** What encodePfx takes. */
 export interface PfxOptions extends PfxContent {
   /** Not empty; protects key, certificates and the whole file's integrity. */
@@ -77,18 +86,22 @@ export async function encodePfx(options: PfxOptions): Promise<Uint8Array> {
 }
 
 /**
- * Reads a PFX: ours, or what OpenSSL 3 and other current tools write (PBES2 with AES-CBC; MAC with SHA-1 or SHA-2).
- * Certificates that don't belong to the key's chain are left out.
+ * Reads a PFX: ours, or what other tools write, today's (PBES2) or old (PKCS#12's own triple DES and RC2, 40 bits included; MAC
+ * with SHA-1 or SHA-2). Certificates that don't belong to the key's chain are left out, and so are further keys.
+ *
+ * Not read: RC4, PBES1 with DES, PBMAC1 (RFC 9579), integrity by signature instead of password.
  *
  * @throws {PkiError} ERR_PKI_PASSWORD_WRONG, ERR_PKI_PASSWORD_EMPTY
  * @throws {PkiError} ERR_PKI_PFX_UNREADABLE: not a PFX, or no key, or no MAC in it
  * @throws {PkiError} ERR_PKI_KEY_MISMATCH: no certificate in it belongs to the key
- * @throws {PkiError} ERR_PKI_ENCRYPTION_UNSUPPORTED: RC2, triple DES and such (OpenSSL's `-legacy`)
+ * @throws {PkiError} ERR_PKI_ENCRYPTION_UNSUPPORTED: what is not read, or more than a million iterations of PKCS#12's key
+ * derivation (ten million of PBKDF2)
  */
-export async function decodePfx(pfx: Uint8Array, password: string): Promise<PfxContent> {
+export async function decodePfx(pfx: Uint8Array, password: string): Promise<DecodedPfx> {
   if (!(pfx instanceof Uint8Array)) throw new TypeError('pfx must be a Uint8Array.');
-  const { chain, key } = await openPfx(pfx, passwordBytes(password, 'the PFX'));
-  return { chainPem: chainToPem(chain), privateKeyPem: encodePem('PRIVATE KEY', privateKeyToPkcs8(key)) };
+  passwordBytes(password, 'the PFX');
+  const { chain, key, weaknesses } = await openPfx(pfx, password);
+  return { chainPem: chainToPem(chain), privateKeyPem: encodePem('PRIVATE KEY', privateKeyToPkcs8(key)), weaknesses };
 }
 
 // pkijs numbers its modes.

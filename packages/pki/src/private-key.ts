@@ -1,18 +1,44 @@
-import { createPrivateKey, createPublicKey, type KeyObject, type webcrypto } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPair as generate, type KeyObject } from 'node:crypto';
+import { promisify } from 'node:util';
 import { publicKeyOf } from './certificate.ts';
-import { engine, type CryptoKey, type X509Certificate } from './engine.ts';
+import type { X509Certificate } from './engine.ts';
 import { PkiError } from './errors.ts';
-import { keyAlgorithmOf, signingAlgorithm, type KeyAlgorithm } from './key-algorithm.ts';
+import { keyAlgorithmTerms, type KeyAlgorithm } from './key-algorithm.ts';
 import { decodePem, encodePem } from './pem.ts';
 
-/** New key pair; its private half can be exported, since somebody has to store it. */
-export async function generateKeyPair(keyAlgorithm: KeyAlgorithm): Promise<webcrypto.CryptoKeyPair> {
-  return engine.subtle.generateKey(signingAlgorithm(keyAlgorithm), true, ['sign', 'verify']);
+/** Both halves of a key in this process's memory. */
+export interface KeyPair {
+  privateKey: KeyObject;
+  publicKey: KeyObject;
+}
+
+const generateEc = promisify(generate) as (type: 'ec', options: { namedCurve: string }) => Promise<KeyPair>;
+const generateRsa = promisify(generate) as (type: 'rsa', options: { modulusLength: number }) => Promise<KeyPair>;
+
+/**
+ * New key pair. RSA has the public exponent 65537.
+ *
+ * @throws {PkiError} ERR_PKI_KEY_ALGORITHM
+ */
+export async function generateKeyPair(keyAlgorithm: KeyAlgorithm): Promise<KeyPair> {
+  const { key } = keyAlgorithmTerms(keyAlgorithm);
+  return key.type === 'ec' ? generateEc('ec', key) : generateRsa('rsa', key);
+}
+
+/** SubjectPublicKeyInfo of either half, DER. */
+export function publicKeyToDer(key: KeyObject): Uint8Array {
+  const publicKey = key.type === 'private' ? createPublicKey(key) : key;
+  return new Uint8Array(publicKey.export({ format: 'der', type: 'spki' }));
+}
+
+/** Reads a SubjectPublicKeyInfo. */
+export function publicKeyFromDer(der: Uint8Array): KeyObject {
+  return createPublicKey({ key: Buffer.from(der), format: 'der', type: 'spki' });
 }
 
 /** Unencrypted PKCS#8 (RFC 5208) as PEM, label `PRIVATE KEY`. */
-export async function privateKeyToPem(privateKey: CryptoKey): Promise<string> {
-  return encodePem('PRIVATE KEY', await engine.subtle.exportKey('pkcs8', privateKey));
+export function privateKeyToPem(privateKey: KeyObject): string {
+  return privateKey.export({ format: 'pem', type: 'pkcs8' }) as string;
 }
 
 /**
@@ -42,19 +68,20 @@ export function parsePrivateKey(pem: string): KeyObject {
   }
 }
 
-/** PKCS#8 DER of a parsed key; an EC key comes with its public half, which some writers leave out. */
+/**
+ * PKCS#8 DER of a parsed key, for the caller to wipe; an EC key comes with its public half, which some writers leave out.
+ */
 export function privateKeyToPkcs8(key: KeyObject): Uint8Array {
-  return new Uint8Array(key.export({ format: 'der', type: 'pkcs8' }));
+  return key.export({ format: 'der', type: 'pkcs8' });
 }
 
-/** Takes a parsed key into the engine, for signing. The key can be exported again. */
-export async function importSigningKey(key: KeyObject, owner: string): Promise<CryptoKey> {
-  const algorithm = signingAlgorithm(keyAlgorithmOf(key, owner));
-  return engine.subtle.importKey('pkcs8', privateKeyToPkcs8(key), algorithm, true, ['sign']);
-}
-
-export function isKeyOf(privateKey: KeyObject, certificate: X509Certificate): boolean {
-  return createPublicKey(privateKey).equals(publicKeyOf(certificate));
+/** Whether a key, of which either half is given, is the certified one; a certified key that can't be read is none. */
+export function isKeyOf(key: KeyObject, certificate: X509Certificate): boolean {
+  try {
+    return (key.type === 'private' ? createPublicKey(key) : key).equals(publicKeyOf(certificate));
+  } catch {
+    return false;
+  }
 }
 
 /** @throws {PkiError} ERR_PKI_KEY_MISMATCH */

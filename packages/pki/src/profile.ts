@@ -7,8 +7,12 @@ import {
   type Extension,
 } from './engine.ts';
 
-/** RFC 5280 sections 4.2.1.3 and 4.2.1.9: both extensions are critical in a certificate that signs others. */
-export function authorityExtensions(pathLength: number): Extension[] {
+/**
+ * RFC 5280 sections 4.2.1.3 and 4.2.1.9: both extensions are critical in a certificate that signs others.
+ *
+ * @param pathLength - undefined: no limit, for a certificate of an authority that has none already
+ */
+export function authorityExtensions(pathLength: number | undefined): Extension[] {
   return [
     new BasicConstraintsExtension(true, pathLength, true),
     new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),

@@ -2,7 +2,7 @@ import { signerOf, type CertificateAuthority } from './authority.ts';
 import { describeCertificate } from './certificate.ts';
 import { signCertificate } from './certificate-signing.ts';
 import { commonNameOnly } from './distinguished-name.ts';
-import { generateKeyPair } from './private-key.ts';
+import { generateKeyPair, publicKeyToDer } from './private-key.ts';
 import { endEntityExtensions } from './profile.ts';
 import { planValidity } from './validity.ts';
 
@@ -29,8 +29,9 @@ export async function createProofOfPossession(
   const subject = commonNameOnly(verificationCode);
   const validity = planValidity({ validityDays: 1, now: options.now, issuer: signer.certificate });
   const { publicKey } = await generateKeyPair('P-256');
+  const publicKeyDer = publicKeyToDer(publicKey);
   const extensions = endEntityExtensions();
-  const certificate = await signCertificate(signer, { subject, publicKey, validity, extensions });
+  const certificate = await signCertificate(signer, { subject, publicKeyDer, validity, extensions });
   return {
     certificatePem: describeCertificate(certificate).certificatePem,
     certificateDer: new Uint8Array(certificate.rawData),

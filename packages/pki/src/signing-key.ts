@@ -22,3 +22,8 @@ export interface SoftwareSigningKey extends SigningKey {
   /** Private key of node:crypto; never written anywhere but encrypted. */
   readonly keyObject: KeyObject;
 }
+
+/** Whether the key is in this process's memory, so that it can be encrypted into a file and handed to worker threads. */
+export function isSoftwareKey(key: SigningKey): key is SoftwareSigningKey {
+  return 'keyObject' in key;
+}

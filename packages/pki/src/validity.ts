@@ -50,7 +50,8 @@ export function readNow(now: Date | undefined): Date {
   return now;
 }
 
-function checkIssuerIsValid(issuer: X509Certificate, now: number): void {
+/** @throws {PkiError} ERR_PKI_ISSUER_NOT_VALID */
+export function checkIssuerIsValid(issuer: X509Certificate, now: number): void {
   const { subject, notBefore, notAfter } = issuer;
   if (now >= notBefore.getTime() && now < notAfter.getTime()) return;
   const problem =
@@ -60,6 +61,7 @@ function checkIssuerIsValid(issuer: X509Certificate, now: number): void {
   throw new PkiError('ERR_PKI_ISSUER_NOT_VALID', `Authority "${subject}" can't sign: it ${problem}.`);
 }
 
-function wholeSeconds(ms: number): Date {
+/** X.509 holds no fractions. */
+export function wholeSeconds(ms: number): Date {
   return new Date(Math.floor(ms / 1000) * 1000);
 }

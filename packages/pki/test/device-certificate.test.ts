@@ -10,9 +10,8 @@ import {
   Name,
 } from '../src/engine.ts';
 import { createLineAuthority, createRootAuthority, issueDeviceCertificate, signDeviceRequest } from '../src/index.ts';
-import { generateKeyPair } from '../src/private-key.ts';
 import { authorityExtensions } from '../src/profile.ts';
-import { createFactory, expectCode, makeRequest } from './fixtures.ts';
+import { createFactory, expectCode, makeRequest, makeWebKeys } from './fixtures.ts';
 
 describe('device certificate', () => {
   it('is a TLS client and nothing else, for the whole chain to be sent', async () => {
@@ -61,7 +60,7 @@ describe('device certificate', () => {
 describe('device request', () => {
   it.each(['PEM', 'DER'])('signs for a key that stays on the device: %s', async (format) => {
     const { root, line } = await createFactory();
-    const keys = await generateKeyPair('P-256');
+    const keys = await makeWebKeys();
     const request = await makeRequest('CN=thermostat-2', { keys });
     const signed = await signDeviceRequest(line, format === 'PEM' ? request.pem : request.der, {
       registrationId: 'thermostat-2',

@@ -23,7 +23,7 @@ it('works with no process-wide engine in either library, and sets none', async (
     },
   );
   await decodePfx(await encodePfx({ ...device, password }), password);
-  await decryptPrivateKey(await encryptPrivateKey(root.privateKey, password), password);
+  await decryptPrivateKey(await encryptPrivateKey(root.key, password), password);
   expect(cryptoProvider.size).toBe(0);
   expect(getEngine()).toMatchObject({ name: 'none', crypto: null });
 });

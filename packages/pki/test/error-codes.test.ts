@@ -8,7 +8,7 @@ it('every code of errors and of chain problems is provoked in a test, and explai
   ];
   const tests = readdirSync(new URL('.', import.meta.url)).filter((name) => name.endsWith('.test.ts'));
   const tested = tests.map((name) => read(name)).join('\n');
-  const readme = read('../README.md');
+  const readme = read('../README.md') + read('../docs/explain.md');
   expect(codes.length).toBeGreaterThan(35);
   expect(codes.map(([, code = '']) => code).filter((code) => !tested.includes(`'${code}'`))).toEqual([]);
   expect(codes.map(([, code = '']) => code).filter((code) => !readme.includes(code))).toEqual([]);

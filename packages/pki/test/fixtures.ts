@@ -1,14 +1,15 @@
 import { expect } from '@jest/globals';
+import type { webcrypto } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chainToPem } from '../src/certificate.ts';
 import { signCertificate } from '../src/certificate-signing.ts';
+import { createSoftwareKey } from '../src/custody/software-key.ts';
 import { commonNameOnly } from '../src/distinguished-name.ts';
 import {
   engine,
   Pkcs10CertificateRequestGenerator,
-  type CryptoKey,
   type Extension,
   type Name,
   type X509Certificate,
@@ -21,8 +22,8 @@ import {
   type CertificateAuthority,
   type DeviceCredential,
   type PkiErrorCode,
+  type SoftwareSigningKey,
 } from '../src/index.ts';
-import { generateKeyPair } from '../src/private-key.ts';
 import { authorityExtensions, deviceExtensions } from '../src/profile.ts';
 
 export const password = 'Sesame-é-17';
@@ -63,28 +64,24 @@ export async function expectCode(action: Promise<unknown> | (() => unknown), cod
 /** A certificate with any content, for what the public functions refuse to make. */
 export interface TestCertificate {
   certificate: X509Certificate;
-  privateKey: CryptoKey;
+  key: SoftwareSigningKey;
 }
 
 export async function makeCertificate(
   name: string,
   options: { issuer?: TestCertificate; extensions?: Extension[]; notBefore?: string; notAfter?: string } = {},
 ): Promise<TestCertificate> {
-  const { privateKey, publicKey } = await generateKeyPair('P-256');
-  const signer = options.issuer ?? { certificate: undefined, privateKey };
-  const certificate = await signCertificate(
-    { ...signer, keyAlgorithm: 'P-256' },
-    {
-      subject: commonNameOnly(name),
-      publicKey,
-      validity: {
-        notBefore: new Date(options.notBefore ?? '2026-01-01T00:00:00Z'),
-        notAfter: new Date(options.notAfter ?? '2036-01-01T00:00:00Z'),
-      },
-      extensions: options.extensions ?? authorityExtensions(1),
+  const key = await createSoftwareKey();
+  const certificate = await signCertificate(options.issuer ?? { certificate: undefined, key }, {
+    subject: commonNameOnly(name),
+    publicKeyDer: key.publicKeyDer,
+    validity: {
+      notBefore: new Date(options.notBefore ?? '2026-01-01T00:00:00Z'),
+      notAfter: new Date(options.notAfter ?? '2036-01-01T00:00:00Z'),
     },
-  );
-  return { certificate, privateKey };
+    extensions: options.extensions ?? authorityExtensions(1),
+  });
+  return { certificate, key };
 }
 
 /** A chain of root, line and device with one odd part; everything else is right on 2026-06-01. */
@@ -105,12 +102,17 @@ export function toPem(...certificates: TestCertificate[]): string {
   return chainToPem(certificates.map(({ certificate }) => certificate));
 }
 
+/** A key pair as @peculiar/x509's own generators take it. */
+export async function makeWebKeys(): Promise<webcrypto.CryptoKeyPair> {
+  return engine.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify']);
+}
+
 /** A certificate request as a device makes it. */
 export async function makeRequest(
   name: Name | string,
-  options: { extensions?: Extension[]; keys?: Awaited<ReturnType<typeof generateKeyPair>> } = {},
+  options: { extensions?: Extension[]; keys?: webcrypto.CryptoKeyPair } = {},
 ): Promise<{ pem: string; der: Uint8Array }> {
-  const keys = options.keys ?? (await generateKeyPair('P-256'));
+  const keys = options.keys ?? (await makeWebKeys());
   const request = await Pkcs10CertificateRequestGenerator.create(
     {
       name,

@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { connect, createServer, type ConnectionOptions, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
-import { encodePfx } from '../src/index.ts';
+import { connect, createServer, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { createSoftwareKey, encodePfx } from '../src/index.ts';
 import { commonNameOnly } from '../src/distinguished-name.ts';
 import { chainToPem } from '../src/certificate.ts';
 import { signCertificate } from '../src/certificate-signing.ts';
-import { generateKeyPair, privateKeyToPem } from '../src/private-key.ts';
+import { privateKeyToPem } from '../src/private-key.ts';
 import { planValidity } from '../src/validity.ts';
 import { createFactory, password } from './fixtures.ts';
 
@@ -14,7 +14,7 @@ import { createFactory, password } from './fixtures.ts';
 async function handshake(
   ca: string,
   client: ConnectionOptions,
-): Promise<{ isAuthorized: boolean; error: string | undefined; subjects: string[] }> {
+): Promise<{ isAuthorized: boolean; error: string | undefined; subject: unknown }> {
   const { certificatePem, privateKeyPem } = await makeServerCertificate();
   const server = createServer({
     cert: certificatePem,
@@ -40,7 +40,8 @@ async function handshake(
       isAuthorized: peer.authorized,
       // Declared an Error, in truth OpenSSL's name for the problem.
       error: (peer.authorizationError as unknown as string | null) ?? undefined,
-      subjects: subjectsOf(peer.getPeerCertificate(true)),
+      // Node 24 shows the leaf alone where it has verified the chain: being authorized by the root is what proves the rest.
+      subject: peer.getPeerCertificate().subject.CN,
     };
   } finally {
     socket.destroy();
@@ -48,19 +49,14 @@ async function handshake(
   }
 }
 
-function subjectsOf(certificate: DetailedPeerCertificate): string[] {
-  const { issuerCertificate } = certificate as { issuerCertificate?: DetailedPeerCertificate };
-  const above = issuerCertificate && issuerCertificate !== certificate ? subjectsOf(issuerCertificate) : [];
-  return [String(certificate.subject.CN), ...above];
-}
-
 async function makeServerCertificate(): Promise<{ certificatePem: string; privateKeyPem: string }> {
-  const { privateKey, publicKey } = await generateKeyPair('P-256');
+  const key = await createSoftwareKey();
+  const validity = planValidity({ validityDays: 1 });
   const certificate = await signCertificate(
-    { certificate: undefined, privateKey, keyAlgorithm: 'P-256' },
-    { subject: commonNameOnly('localhost'), publicKey, validity: planValidity({ validityDays: 1 }), extensions: [] },
+    { certificate: undefined, key },
+    { subject: commonNameOnly('localhost'), publicKeyDer: key.publicKeyDer, validity, extensions: [] },
   );
-  return { certificatePem: chainToPem([certificate]), privateKeyPem: await privateKeyToPem(privateKey) };
+  return { certificatePem: chainToPem([certificate]), privateKeyPem: privateKeyToPem(key.keyObject) };
 }
 
 describe('a TLS server that trusts the root alone', () => {
@@ -73,7 +69,7 @@ describe('a TLS server that trusts the root alone', () => {
     await expect(handshake(root.certificatePem, client)).resolves.toEqual({
       isAuthorized: true,
       error: undefined,
-      subjects: ['thermostat-1', 'Line 1', 'Contoso Root CA'],
+      subject: 'thermostat-1',
     });
   });
 

@@ -100,29 +100,66 @@ describe('we take what OpenSSL writes', () => {
   );
 
   itWithOpenSsl.each([
-    ['its defaults', []],
-    ['SHA-1 MAC', ['-macalg', 'sha1']],
+    ['its defaults', [], []],
+    ['SHA-1 MAC', ['-macalg', 'sha1'], ['Its integrity rests on SHA-1']],
     [
       'AES-128 and another key derivation count',
       ['-certpbe', 'AES-128-CBC', '-keypbe', 'AES-128-CBC', '-iter', '5000'],
+      [],
     ],
-    ['certificates and key not encrypted', ['-certpbe', 'NONE', '-keypbe', 'NONE']],
-  ])('PFX: %s', (_name, options) =>
+    ['few iterations', ['-iter', '100'], ['hardened with 100 iterations only']],
+    [
+      'certificates and key not encrypted',
+      ['-certpbe', 'NONE', '-keypbe', 'NONE'],
+      ['Its key is not encrypted at all'],
+    ],
+    [
+      'triple DES',
+      ['-certpbe', 'PBE-SHA1-3DES', '-keypbe', 'PBE-SHA1-3DES', '-macalg', 'sha1'],
+      [
+        'integrity rests on SHA-1',
+        'list of certificates is encrypted with triple DES',
+        'key is encrypted with triple DES',
+      ],
+    ],
+    ['triple DES with two keys', ['-keypbe', 'PBE-SHA1-2DES'], ['key is encrypted with triple DES']],
+    [
+      'what OpenSSL 1 wrote (RC2-40 and triple DES)',
+      ['-legacy'],
+      [
+        'SHA-1',
+        'list of certificates is encrypted with RC2 with 40 bits, which anybody opens',
+        'key is encrypted with triple',
+      ],
+    ],
+    [
+      'RC2 with 128 bits',
+      ['-legacy', '-certpbe', 'PBE-SHA1-RC2-128', '-keypbe', 'PBE-SHA1-RC2-128', '-macalg', 'sha256'],
+      [
+        'list of certificates is encrypted with RC2, which was given up',
+        'key is encrypted with RC2, which was given up',
+      ],
+    ],
+    ['SHA-384 MAC', ['-macalg', 'sha384'], []],
+    ['SHA-512 MAC', ['-macalg', 'sha512'], []],
+  ] as const)('PFX: %s', (_name, options, weaknesses) =>
     inTemporaryFolder(async (folder) => {
       const { device } = await createFactory();
       const pfx = await exportPfx(folder, device, options);
       const { chainPem, privateKeyPem } = device;
-      await expect(decodePfx(pfx, password)).resolves.toEqual({ chainPem, privateKeyPem });
+      const decoded = await decodePfx(pfx, password);
+      expect(decoded).toMatchObject({ chainPem, privateKeyPem });
+      expect(decoded.weaknesses).toHaveLength(weaknesses.length);
+      for (const [index, words] of weaknesses.entries()) expect(decoded.weaknesses[index]).toContain(words);
       await expectCode(decodePfx(pfx, 'other'), 'ERR_PKI_PASSWORD_WRONG');
     }),
   );
 
-  itWithOpenSsl('PFX: not triple DES, and says so', () =>
+  itWithOpenSsl.each(['PBE-SHA1-RC4-128', 'PBE-SHA1-RC4-40', 'PBE-MD5-DES'])('PFX: not %s, and says so', (cipher) =>
     inTemporaryFolder(async (folder) => {
       const { device } = await createFactory();
-      const options = ['-certpbe', 'PBE-SHA1-3DES', '-keypbe', 'PBE-SHA1-3DES', '-macalg', 'sha1'];
       const error = await expectCode(
-        decodePfx(await exportPfx(folder, device, options), password),
+        decodePfx(await exportPfx(folder, device, ['-legacy', '-keypbe', cipher]), password),
         'ERR_PKI_ENCRYPTION_UNSUPPORTED',
       );
       expect(error.message).toContain('OpenSSL 3 without "-legacy"');
@@ -141,12 +178,16 @@ describe('we take what OpenSSL writes', () => {
   );
 
   itWithOpenSsl.each([
-    ['PKCS#8, encrypted by default', ['-aes256']],
-    ['PKCS#8, AES-128', ['-aes128']],
-    ['PKCS#8, triple DES in PBES2', ['-des3']],
+    ['PKCS#8, encrypted by default', []],
+    ['PKCS#8, AES-128', ['-v2', 'aes-128-cbc']],
+    ['PKCS#8, triple DES in PBES2', ['-v2', 'des3']],
+    ['PKCS#8, scrypt', ['-scrypt']],
+    ['PKCS#8, HMAC-SHA-1', ['-v2', 'aes-192-cbc', '-v2prf', 'hmacWithSHA1']],
+    ['PKCS#8, HMAC-SHA-512', ['-v2prf', 'hmacWithSHA512', '-iter', '1000']],
   ])('key: %s', async (_name, options) => {
     const { device } = await createFactory();
-    const encrypted = openSsl(['pkey', ...options, '-passout', `pass:${password}`], device.privateKeyPem);
+    const args = ['pkcs8', '-topk8', ...options, '-passout', `pass:${password}`];
+    const encrypted = openSsl(args, device.privateKeyPem);
     await expect(decryptPrivateKey(encrypted, password)).resolves.toBe(device.privateKeyPem);
     await expectCode(decryptPrivateKey(encrypted, 'other'), 'ERR_PKI_PASSWORD_WRONG');
   });
@@ -154,7 +195,6 @@ describe('we take what OpenSSL writes', () => {
   itWithOpenSsl.each([
     ['triple DES of PKCS#12', ['-v1', 'PBE-SHA1-3DES']],
     ['Camellia', ['-v2', 'camellia256']],
-    ['scrypt', ['-scrypt']],
   ])('key: not %s, and says so', async (_name, options) => {
     const { device } = await createFactory();
     const args = ['pkcs8', '-topk8', ...options, '-passout', `pass:${password}`];

@@ -22,7 +22,7 @@ describe('PFX', () => {
     const { device } = await createFactory();
     const pfx = await encodePfx({ ...device, password, friendlyName: 'thermostat-1' });
     const { chainPem, privateKeyPem } = device;
-    await expect(decodePfx(pfx, password)).resolves.toEqual({ chainPem, privateKeyPem });
+    await expect(decodePfx(pfx, password)).resolves.toEqual({ chainPem, privateKeyPem, weaknesses: [] });
   });
 
   it('opens in Node', async () => {
@@ -140,7 +140,7 @@ describe('encrypted private key', () => {
     const encrypted = await encryptPrivateKey(device.privateKeyPem, password);
     expect(encrypted).toMatch(/^-----BEGIN ENCRYPTED PRIVATE KEY-----\n/);
     await expect(decryptPrivateKey(encrypted, password)).resolves.toBe(device.privateKeyPem);
-    const rootKey = await encryptPrivateKey(root.privateKey, password);
+    const rootKey = await encryptPrivateKey(root.key, password);
     const opened = createPrivateKey({ key: rootKey, passphrase: password });
     expect(opened.export({ format: 'pem', type: 'pkcs8' })).toBe(await decryptPrivateKey(rootKey, password));
   });

@@ -1,0 +1,89 @@
+import { hostname, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { InvalidArgumentError, type Command } from 'commander';
+import type { CertificateAuthority } from '../authority.ts';
+import { loadAuthority } from '../authority-files.ts';
+import { openInventory, openPostgresInventory, type Inventory, type Responsible } from '../inventory/index.ts';
+import type { KeyAlgorithm } from '../key-algorithm.ts';
+import type { Output } from './output.ts';
+import { readPassword } from './password.ts';
+
+/** What the commands share. */
+export interface CommandContext {
+  output: Output;
+  /** Where progress is drawn, if that is a terminal. */
+  stderr: NodeJS.WriteStream;
+}
+
+/** Options that every command has. */
+export interface FolderFlags {
+  folder: string;
+}
+
+/** Options of every command that reads or writes the inventory. */
+export interface InventoryFlags extends FolderFlags {
+  inventory?: string;
+  station: string;
+  orderedBy: string;
+}
+
+/** Options of every command that signs with a line's key. */
+export interface LineFlags extends InventoryFlags {
+  line: string;
+  linePasswordFile?: string;
+}
+
+/** The folder's file names begin with this for the root authority. */
+export const rootName = 'root';
+
+export function addFolderOptions(command: Command): Command {
+  return command
+    .option('--folder <folder>', 'where authorities and inventory are kept', 'pki')
+    .option('--json', 'one JSON object a line, the last one {"result":...} or {"error":...}');
+}
+
+export function addInventoryOptions(command: Command): Command {
+  const user = userInfo().username;
+  return addFolderOptions(command)
+    .option('--inventory <file|url>', 'a file, or postgres://user@host/database (default: {folder}/inventory.db)')
+    .option('--station <name>', "this machine's name in the inventory", hostname().slice(0, 64))
+    .option('--ordered-by <text>', 'purchase order, ticket or person, for the inventory', user);
+}
+
+/** Opens the inventory for as long as the work takes. */
+export async function withInventory<T>(flags: InventoryFlags, work: (inventory: Inventory) => Promise<T>): Promise<T> {
+  const place = flags.inventory ?? join(flags.folder, 'inventory.db');
+  const inventory = await (/^postgres(ql)?:/.test(place) ? openPostgresInventory(place) : openInventory(place));
+  try {
+    return await work(inventory);
+  } finally {
+    await inventory.close();
+  }
+}
+
+export async function openLine({ folder, line, linePasswordFile }: LineFlags): Promise<CertificateAuthority> {
+  const need = { name: 'line', label: `line "${line}"`, file: linePasswordFile, isNew: false } as const;
+  return loadAuthority({ folder, name: line, password: await readPassword(need) });
+}
+
+export function responsibleOf({ station, orderedBy }: InventoryFlags): Responsible {
+  return { station, orderedBy };
+}
+
+/** For commander: a number of days above 0. */
+export function parseDays(text: string): number {
+  const days = Number(/^(\d+(?:\.\d+)?)d?$/.exec(text)?.[1]);
+  if (!(days > 0)) throw new InvalidArgumentError('Give a number of days above 0, such as 30.');
+  return days;
+}
+
+/** For commander: a whole number from 1. */
+export function parseCount(text: string): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError('Give a whole number from 1.');
+  return count;
+}
+
+export const keyAlgorithms: readonly KeyAlgorithm[] = ['P-256', 'P-384', 'RSA-2048', 'RSA-3072', 'RSA-4096'];
+
+export const dayMs = 86_400_000;

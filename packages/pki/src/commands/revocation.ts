@@ -1,0 +1,129 @@
+import { join } from 'node:path';
+import { Option, type Command } from 'commander';
+import { PkiError } from '../errors.ts';
+import { writeFileSet } from '../file-set.ts';
+import type { CertificateRecord, Inventory } from '../inventory/index.ts';
+import { keyIdentifier } from '../key-identifier.ts';
+import { createCrl } from '../life/crl.ts';
+import type { RevocationReason, RevokedCertificate } from '../life/revocation.ts';
+import {
+  addInventoryOptions,
+  dayMs,
+  openLine,
+  parseDays,
+  responsibleOf,
+  withInventory,
+  type CommandContext,
+  type InventoryFlags,
+  type LineFlags,
+} from './context.ts';
+import { addPasswordOption } from './password.ts';
+
+const reasons: readonly RevocationReason[] = [
+  'unspecified',
+  'keyCompromise',
+  'affiliationChanged',
+  'superseded',
+  'cessationOfOperation',
+  'privilegeWithdrawn',
+];
+
+interface RevokeFlags extends InventoryFlags {
+  reason: RevocationReason;
+}
+
+interface CrlFlags extends LineFlags {
+  out?: string;
+  nextUpdate: number;
+}
+
+export function addRevokeCommand(program: Command, context: CommandContext): void {
+  const command = program
+    .command('revoke')
+    .description('mark a certificate as revoked; "crl" tells others, and Azure has to be told on its own')
+    .argument('<device|serial>', 'registration ID (its latest certificate), or a serial number in hexadecimal')
+    .addOption(new Option('--reason <reason>', 'why').choices(reasons).makeOptionMandatory());
+  addInventoryOptions(command)
+    .addHelpText('after', '\n  $ contoso-pki revoke thermostat-1 --reason keyCompromise --ordered-by "incident 5"')
+    .action((which: string, flags: RevokeFlags) => revoke(context, which, flags));
+}
+
+export function addCrlCommand(program: Command, context: CommandContext): void {
+  const command = program
+    .command('crl')
+    .description("sign a line's revocation list")
+    .option('--out <file>', 'where it goes, DER, and beside it PEM (default: {folder}/{line}.crl)')
+    .option('--next-update <days>', 'when the next list is due', parseDays, 7);
+  addInventoryOptions(command).requiredOption('--line <name>', 'the line whose certificates it is about');
+  addPasswordOption(command, 'line', "of the line's key")
+    .addHelpText('after', '\n  $ contoso-pki crl --line line-1')
+    .action((flags: CrlFlags) => signCrl(context, flags));
+}
+
+async function revoke({ output }: CommandContext, which: string, flags: RevokeFlags): Promise<void> {
+  const { reason } = flags;
+  await withInventory(flags, async (inventory) => {
+    const { registrationId, serialNumber } = await findOne(inventory, which);
+    await inventory.revoke({ ...responsibleOf(flags), serialNumber, reason });
+    output.result({ registrationId, serialNumber, reason });
+  });
+  output.warn(
+    'IoT Hub reads no revocation lists: disable the device there and at DPS too (a disabled individual enrollment), and sign a new list with "contoso-pki crl" for servers of your own.',
+  );
+}
+
+async function findOne(inventory: Inventory, which: string): Promise<CertificateRecord> {
+  const current = (await inventory.findCurrent([which])).get(which);
+  if (current) return current;
+  if (/^(?:[0-9a-f]{2})+$/i.test(which)) {
+    for await (const record of inventory.find({ serialNumber: which })) return record;
+  }
+  throw new PkiError(
+    'ERR_PKI_NOT_IN_INVENTORY',
+    `The inventory has neither a device nor a serial number ${JSON.stringify(which)}: look it up with "contoso-pki list".`,
+  );
+}
+
+async function signCrl({ output }: CommandContext, flags: CrlFlags): Promise<void> {
+  const { folder, out = join(folder, `${flags.line}.crl`), nextUpdate } = flags;
+  const line = await openLine(flags);
+  await withInventory(flags, async (inventory) => {
+    const lineKeyIdentifier = keyIdentifier(line.key.publicKeyDer);
+    const name = line.commonName ?? line.subject;
+    const number = await inventory.takeCrlNumber({ ...responsibleOf(flags), line: name, lineKeyIdentifier });
+    const now = new Date();
+    const revoked = await findRevoked(inventory, lineKeyIdentifier, now);
+    const crl = await createCrl(line, {
+      revoked,
+      number,
+      nextUpdate: new Date(now.getTime() + nextUpdate * dayMs),
+      now,
+    });
+    await writeFileSet(
+      [
+        { path: out, data: crl.crlDer, access: 'public' },
+        { path: `${out}.pem`, data: crl.crlPem, access: 'public' },
+      ],
+      true,
+    );
+    output.result({
+      line: name,
+      number,
+      revoked: revoked.length,
+      nextUpdate: crl.nextUpdate,
+      path: out,
+      pemPath: `${out}.pem`,
+    });
+  });
+}
+
+/** What is revoked, and what was abandoned: nobody should have its key, and if somebody has, it is of no use. */
+async function findRevoked(inventory: Inventory, lineKeyIdentifier: string, now: Date): Promise<RevokedCertificate[]> {
+  const revoked: RevokedCertificate[] = [];
+  for await (const record of inventory.find({ lineKeyIdentifier, states: ['revoked', 'abandoned'] })) {
+    if (record.notAfter < now) continue;
+    const { serialNumber, changedAt: revokedAt, reason = 'superseded' } = record;
+    revoked.push({ serialNumber, revokedAt, reason });
+  }
+  return revoked;
+}

@@ -1,0 +1,40 @@
+/** What a parameter or a column may hold in both engines. */
+export type SqlValue = string | number | Uint8Array | null;
+
+/** Runs SQL with parameters `?1`, `?2`, and so on. */
+export interface Queryable {
+  query<Row>(sql: string, parameters?: readonly SqlValue[]): Promise<Row[]>;
+  /** @returns how many rows were changed */
+  run(sql: string, parameters?: readonly SqlValue[]): Promise<number>;
+}
+
+/** A database engine as the inventory needs it: the only thing in which libsql and PostgreSQL differ. */
+export interface Database extends Queryable {
+  /** The SQL in which the engines have no common words. */
+  readonly dialect: Dialect;
+  /**
+   * One writer at a time, over all stations. When it resolves, the work is on disk; when it rejects, nothing of it is.
+   *
+   * @throws {UniqueViolation}
+   */
+  transaction<T>(work: (transaction: Queryable) => Promise<T>): Promise<T>;
+  /** Held until it is given back, or this process ends in whatever way; undefined: somebody else holds it. */
+  lock(name: string): Promise<(() => Promise<void>) | undefined>;
+  close(): Promise<void>;
+}
+
+export interface Dialect {
+  readonly schema: string;
+  /** Rows from JSON, ?1: see `certificateJson` in issuing.ts; ?2: the id before the first, ?3: sequence of the audit entry. */
+  readonly insertCertificates: string;
+  /** JSON array of text, ?1, as rows with one column `value`. */
+  readonly textRows: string;
+}
+
+/** A serial number or a registration ID with its generation is there already. */
+export class UniqueViolation extends Error {
+  constructor(options: ErrorOptions) {
+    super('a unique value is there already', options);
+    this.name = 'UniqueViolation';
+  }
+}

@@ -1,0 +1,164 @@
+import { PkiError } from '../errors.ts';
+import type { RevocationReason } from '../life/revocation.ts';
+import { readTrail, type AuditEntry, type AuditMark } from './audit-trail.ts';
+import { verifyTrail, type AuditVerification } from './audit-verification.ts';
+import { UniqueViolation, type Database } from './database.ts';
+import { findCertificates, findCurrent, readHistory, type CertificateFilter, type DeviceHistory } from './queries.ts';
+import type { CertificateRecord, IdRange } from './record.ts';
+import {
+  writeChanges,
+  writeCrl,
+  writeRevocation,
+  type InventoryChanges,
+  type Responsible,
+  type SigningLine,
+} from './recording.ts';
+
+/** What openInventory and openPostgresInventory take. */
+export interface InventoryOptions {
+  /** Default: now. */
+  now?: () => Date;
+}
+
+/**
+ * Who was issued what, when, from which line, on whose order, until when, and what became of it; with an audit trail that
+ * is only ever appended to.
+ *
+ * What a method has written is on disk when it resolves, and none of it is there when it rejects. Every method may also
+ * reject with ERR_PKI_INVENTORY_UNAVAILABLE: the database can't be reached, read or written.
+ */
+export interface Inventory {
+  /**
+   * Writes down what was signed, and what was delivered, in one transaction.
+   *
+   * No two stations can issue one registration ID, or one serial number: the second is refused. A later certificate for the
+   * same device is an explicit act (`replaces`).
+   *
+   * @returns ids of the issued certificates, in their order; undefined: none were given
+   * @throws {PkiError} ERR_PKI_ALREADY_ISSUED: the message names the device
+   */
+  record(changes: InventoryChanges): Promise<IdRange | undefined>;
+  /**
+   * Marks a certificate as revoked. A revocation list tells others of it.
+   *
+   * @throws {PkiError} ERR_PKI_NOT_IN_INVENTORY, ERR_PKI_ALREADY_REVOKED
+   */
+  revoke(revocation: Responsible & { serialNumber: string; reason: RevocationReason }): Promise<void>;
+  /** Takes the next number for a revocation list of a line, and enters it in the trail: from 1, never the same twice. */
+  takeCrlNumber(crl: Responsible & SigningLine): Promise<number>;
+  find(filter?: CertificateFilter): AsyncIterable<CertificateRecord>;
+  /** The latest certificate of each of these devices; those that have none are left out. */
+  findCurrent(registrationIds: readonly string[]): Promise<ReadonlyMap<string, CertificateRecord>>;
+  /** @throws {PkiError} ERR_PKI_NOT_IN_INVENTORY */
+  history(registrationId: string): Promise<DeviceHistory>;
+  auditTrail(): AsyncIterable<AuditEntry>;
+  /** @param marks - entries written down elsewhere at an earlier time, such as `head` of an earlier verification */
+  verifyAudit(marks?: readonly AuditMark[]): Promise<AuditVerification>;
+  /**
+   * Makes sure that one program at a time issues under a station's name. Given back by calling what it returns, and by the
+   * operating system or the server when this process ends in whatever way.
+   *
+   * @throws {PkiError} ERR_PKI_STATION_BUSY
+   */
+  claimStation(station: string): Promise<() => Promise<void>>;
+  close(): Promise<void>;
+}
+
+/** The inventory over one of the engines. */
+export function createInventory(database: Database, { now = () => new Date() }: InventoryOptions): Inventory {
+  return {
+    record: (changes) =>
+      reach(async () => {
+        checkResponsible(changes);
+        try {
+          return await database.transaction((transaction) =>
+            writeChanges({ transaction, dialect: database.dialect }, changes, now()),
+          );
+        } catch (error) {
+          throw error instanceof UniqueViolation ? await alreadyIssued(database, changes, error) : error;
+        }
+      }),
+    revoke: (revocation) =>
+      reach(async () => {
+        checkResponsible(revocation);
+        await database.transaction((transaction) => writeRevocation(transaction, { ...revocation, at: now() }));
+      }),
+    takeCrlNumber: (crl) =>
+      reach(async () => {
+        checkResponsible(crl);
+        return database.transaction((transaction) => writeCrl(transaction, { ...crl, at: now() }));
+      }),
+    find: (filter = {}) => reachEach(findCertificates(database, filter)),
+    findCurrent: (registrationIds) => reach(() => findCurrent(database, registrationIds)),
+    history: (registrationId) => reach(() => readHistory(database, registrationId)),
+    auditTrail: () => reachEach(readTrail(database)),
+    verifyAudit: (marks = []) => reach(() => verifyTrail(database, marks)),
+    claimStation: (station) => reach(() => claimStation(database, station)),
+    close: () => database.close(),
+  };
+}
+
+async function claimStation(database: Database, station: string): Promise<() => Promise<void>> {
+  checkText('station', station, 64);
+  const release = await database.lock(`station ${station}`);
+  if (release) return release;
+  throw new PkiError(
+    'ERR_PKI_STATION_BUSY',
+    `Another program is issuing as station ${JSON.stringify(station)} right now: wait for it to end, or give this one a name of its own.`,
+  );
+}
+
+async function alreadyIssued(database: Database, { issued }: InventoryChanges, cause: Error): Promise<PkiError> {
+  const wanted = (issued?.certificates ?? []).filter(({ replaces }) => !replaces);
+  const taken = await findCurrent(
+    database,
+    wanted.map(({ registrationId }) => registrationId),
+  );
+  const [first] = taken.values();
+  return new PkiError(
+    'ERR_PKI_ALREADY_ISSUED',
+    first
+      ? `${JSON.stringify(first.registrationId)} has a certificate already (issued ${first.issuedAt.toISOString()} by station ` +
+          `${JSON.stringify(first.station)}, ${first.state}): renew it if it is to get another one. Nothing was written.`
+      : 'A certificate or its serial number is in the inventory already, or two of these are for one device. Nothing was written.',
+    { cause },
+  );
+}
+
+/** @throws {TypeError} */
+export function checkResponsible({ station, orderedBy }: Responsible): void {
+  checkText('station', station, 64);
+  checkText('orderedBy', orderedBy, 200);
+}
+
+function checkText(name: string, value: string, maxLength: number): void {
+  if (typeof value !== 'string' || value.length < 1 || value.length > maxLength) {
+    throw new TypeError(`${name} must be a string of 1 to ${maxLength} characters.`);
+  }
+}
+
+async function reach<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw unavailable(error);
+  }
+}
+
+async function* reachEach<T>(rows: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* rows;
+  } catch (error) {
+    throw unavailable(error);
+  }
+}
+
+/** Our own refusals stay as they are; the engine's become one of ours. */
+export function unavailable(cause: unknown): unknown {
+  if (cause instanceof PkiError || cause instanceof TypeError) return cause;
+  return new PkiError(
+    'ERR_PKI_INVENTORY_UNAVAILABLE',
+    `The inventory can't be used (${String((cause as { message?: unknown }).message)}): check that its folder or server is there, can be written and has room.`,
+    { cause },
+  );
+}

@@ -1,0 +1,136 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type pg from 'pg';
+import { UniqueViolation, type Database, type Dialect, type Queryable, type SqlValue } from './database.ts';
+import { PkiError } from '../errors.ts';
+import { createSchema, fixedColumns } from './schema.ts';
+
+const dialect: Dialect = {
+  schema: createSchema({
+    id: 'BIGINT',
+    octets: 'BYTEA',
+    guards: `
+      CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'the audit trail is only appended to, and a certificate does not change'; END $$;
+      CREATE OR REPLACE TRIGGER audit_entry_fixed BEFORE UPDATE OR DELETE ON audit_entry
+        FOR EACH ROW EXECUTE FUNCTION refuse_change();
+      CREATE OR REPLACE TRIGGER certificate_fixed BEFORE DELETE OR UPDATE OF ${fixedColumns} ON certificate
+        FOR EACH ROW EXECUTE FUNCTION refuse_change();`,
+  }),
+  insertCertificates: `
+    INSERT INTO certificate
+    SELECT ?2::bigint + place, value->>0, (value->>1)::integer, decode(value->>2, 'hex'), decode(value->>3, 'hex'),
+      decode(value->>4, 'hex'), decode(value->>5, 'hex'), (value->>6)::bigint, (value->>7)::bigint,
+      ?3::bigint, 'issued', ?3::bigint
+    FROM json_array_elements(?1::json) WITH ORDINALITY AS element (value, place)`,
+  textRows: 'SELECT value FROM json_array_elements_text(?1::json) AS element (value)',
+};
+
+/** Held by the one transaction that writes, and by the one that makes the tables; "pki" in ASCII. */
+const writerLock = 0x706b69;
+
+/**
+ * A PostgreSQL database that many stations share.
+ *
+ * @param connectionString - as libpq takes it; what it leaves out comes from PGHOST, PGUSER, PGPASSWORD and so on
+ */
+export async function openPostgresDatabase(connectionString: string): Promise<Database> {
+  const { default: postgres } = await importDriver();
+  const pool = new postgres.Pool({
+    connectionString,
+    max: 4,
+    types: withNumbers(postgres.types),
+  });
+  // An idle connection that breaks is replaced by the pool; whoever needs one hears of it then.
+  pool.on('error', () => undefined);
+  const database: Database = {
+    dialect,
+    ...queryable(pool),
+    transaction: (work) => inTransaction(pool, work),
+    lock: (name) => takeLock(pool, name),
+    close: () => pool.end(),
+  };
+  await inTransaction(pool, async (transaction) => transaction.run(dialect.schema)).catch(async (error: unknown) => {
+    await pool.end();
+    throw error;
+  });
+  return database;
+}
+
+/** The driver gives bigint as text unless told otherwise; ours all fit into a number. */
+function withNumbers(types: pg.CustomTypesConfig): pg.CustomTypesConfig {
+  const bigint = 20;
+  const usual = types.getTypeParser.bind(types) as (type: number, format?: string) => unknown;
+  const getTypeParser = (type: number, format?: string): unknown => (type === bigint ? Number : usual(type, format));
+  return { getTypeParser: getTypeParser as pg.CustomTypesConfig['getTypeParser'] };
+}
+
+async function importDriver(): Promise<{ default: typeof pg }> {
+  try {
+    return await import('pg');
+  } catch (cause) {
+    throw new PkiError(
+      'ERR_PKI_INVENTORY_UNAVAILABLE',
+      'An inventory in PostgreSQL needs the package "pg": install it beside @contoso/pki.',
+      { cause },
+    );
+  }
+}
+
+function queryable(client: pg.Pool | pg.PoolClient): Queryable {
+  const ask = async (sql: string, parameters: readonly SqlValue[]): Promise<pg.QueryResult> =>
+    client.query(sql.replace(/\?(\d+)/g, '$$$1'), [...parameters]);
+  return {
+    query: async <Row>(sql: string, parameters: readonly SqlValue[] = []) => (await ask(sql, parameters)).rows as Row[],
+    run: async (sql, parameters = []) =>
+      // Several statements in one go, as the schema has them, are taken without parameters only.
+      (await (parameters.length === 0 ? client.query(sql) : ask(sql, parameters))).rowCount ?? 0,
+  };
+}
+
+async function inTransaction<T>(pool: pg.Pool, work: (transaction: Queryable) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    // A server may be set to answer before the log is on disk; ours has to be sure.
+    await client.query('BEGIN; SET LOCAL synchronous_commit = on');
+    await client.query('SELECT pg_advisory_xact_lock($1)', [writerLock]);
+    const result = await work(queryable(client));
+    await client.query('COMMIT');
+    return result;
+  } catch (cause) {
+    await client.query('ROLLBACK').catch((error: unknown) => (broken = error as Error));
+    throw (cause as { code?: unknown }).code === '23505' ? new UniqueViolation({ cause }) : cause;
+  } finally {
+    client.release(broken);
+  }
+}
+
+/** A server takes a moment to notice that a process which held the lock was killed. */
+const lockPatienceMs = 1000;
+
+/** The server gives the lock back when the connection ends. */
+async function takeLock(pool: pg.Pool, name: string): Promise<(() => Promise<void>) | undefined> {
+  const key = createHash('sha256').update(name).digest().readBigInt64BE().toString();
+  const client = await pool.connect();
+  const deadline = performance.now() + lockPatienceMs;
+  try {
+    for (;;) {
+      const { rows } = await client.query<{ taken: boolean }>('SELECT pg_try_advisory_lock($1) AS taken', [key]);
+      if (rows[0]?.taken) break;
+      if (performance.now() > deadline) {
+        client.release();
+        return undefined;
+      }
+      await delay(50);
+    }
+  } catch (error) {
+    client.release(true);
+    throw error;
+  }
+  client.on('error', () => undefined);
+  return async () => {
+    const released = await client.query('SELECT pg_advisory_unlock($1)', [key]).catch(() => undefined);
+    client.release(released === undefined);
+  };
+}

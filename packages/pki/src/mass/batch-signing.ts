@@ -1,0 +1,185 @@
+import type { KeyObject } from 'node:crypto';
+import type { CertificateAuthority } from '../authority.ts';
+import { issueDeviceCertificate, signDevice } from '../device-certificate.ts';
+import { PkiError } from '../errors.ts';
+import type { KeyAlgorithm } from '../key-algorithm.ts';
+import { keyIdentifier } from '../key-identifier.ts';
+import { parsePrivateKey, publicKeyToDer } from '../private-key.ts';
+import { readRequest } from '../request-signature.ts';
+import { isSoftwareKey } from '../signing-key.ts';
+import { BatchedCredential, BatchedDevice, isIssued } from './batched-device.ts';
+import { requestFieldCount, type RequestBatch } from './device-issuer.ts';
+import { createDeviceTemplate, type DeviceTemplate } from './device-template.ts';
+import { ordinaryCredential, ordinaryDevice, type IssuedDevice } from './issued-device.ts';
+import { createInlinePool, createWorkerPool, type IssuingPool } from './issuing-pool.ts';
+import { serialNumberPrefix } from './serial-number.ts';
+import type { PlannedDevice, PlannedRequest } from './source-batches.ts';
+
+/** What comes out for one planned device. */
+export type SignedDevice = { plan: PlannedDevice } & ({ device: IssuedDevice } | { error: PkiError });
+
+/** How the devices of a run are signed. */
+export interface SigningTerms {
+  line: CertificateAuthority;
+  keyAlgorithm: KeyAlgorithm;
+  validityDays: number | undefined;
+  threads: number;
+  now: () => Date;
+}
+
+/** Signatures asked for at one time from a key that is elsewhere, or for keys of another kind. */
+const ordinaryInFlight = 16;
+
+/** A template holds the validity, so it doesn't grow old. */
+const templateAgeMs = 60_000;
+
+type CommonDevice = PlannedDevice & { request: Extract<PlannedRequest, { kind: 'common' }> };
+
+/** Signs batches: by template and in worker threads where line and devices allow it, else as a single device is. */
+export class BatchSigning {
+  readonly #terms: SigningTerms;
+  /** The line's key, where it is in this process's memory. */
+  readonly #key: KeyObject | undefined;
+  #inline: IssuingPool | undefined;
+  #workers: IssuingPool | undefined;
+  #template: Promise<DeviceTemplate> | undefined;
+  #templateMadeAt = 0;
+
+  constructor(terms: SigningTerms) {
+    this.#terms = terms;
+    this.#key = isSoftwareKey(terms.line.key) ? terms.line.key.keyObject : undefined;
+  }
+
+  /** Whether requests of the common kind are checked and signed by template. */
+  get withTemplate(): boolean {
+    return this.#key !== undefined;
+  }
+
+  /** @param isMore - more batches follow, so that worker threads are worth their start */
+  async sign(devices: readonly PlannedDevice[], isMore: boolean): Promise<SignedDevice[]> {
+    const pool = this.#poolFor(isMore);
+    const makesKeys = pool && this.#terms.keyAlgorithm === 'P-256';
+    const common = devices.filter((device): device is CommonDevice => device.request?.kind === 'common');
+    const keyless = devices.filter(({ request }) => !request);
+    const signed = await Promise.all([
+      pool && common.length > 0 ? this.#signCommon(pool, common) : [],
+      makesKeys && keyless.length > 0 ? this.#makeDevices(pool, keyless) : [],
+      this.#signOrdinary(devices.filter(({ request }) => (request ? request.kind === 'checked' : !makesKeys))),
+    ]);
+    const [first, ...others] = signed.filter(({ length }) => length > 0);
+    // Nearly always all devices of a batch are of one kind, and then in their order already.
+    if (others.length === 0) return first ?? [];
+    return signed.flat().sort((a, b) => a.plan.index - b.plan.index);
+  }
+
+  async close(): Promise<void> {
+    await this.#workers?.close();
+  }
+
+  #poolFor(isMore: boolean): IssuingPool | undefined {
+    if (!this.#key) return undefined;
+    if (this.#terms.threads > 0 && isMore) this.#workers ??= createWorkerPool(this.#key, this.#terms.threads);
+    return this.#workers ?? (this.#inline ??= createInlinePool(this.#key));
+  }
+
+  async #makeDevices(pool: IssuingPool, devices: readonly PlannedDevice[]): Promise<SignedDevice[]> {
+    const { origin, registrationIds } = await this.#issue(pool, devices, undefined);
+    return devices.map((plan, index) => ({
+      plan,
+      device: new BatchedCredential(origin, index, registrationIds[index] ?? ''),
+    }));
+  }
+
+  async #signCommon(pool: IssuingPool, devices: readonly CommonDevice[]): Promise<SignedDevice[]> {
+    const { origin } = await this.#issue(pool, devices, packRequests(devices));
+    return Promise.all(
+      devices.map(async (plan, index) =>
+        isIssued(origin.batch, index)
+          ? { plan, device: new BatchedDevice(origin, index, plan.registrationId) }
+          : this.#attempt(plan, () => this.#signAnew(plan)),
+      ),
+    );
+  }
+
+  async #issue(pool: IssuingPool, devices: readonly PlannedDevice[], requests: RequestBatch | undefined) {
+    const template = await this.#freshTemplate();
+    const registrationIds = devices.map(({ registrationId }) => registrationId);
+    const serialPrefix = serialNumberPrefix(this.#terms.now());
+    const batch = await pool.issue({ template, serialPrefix, registrationIds, requests });
+    const { notBefore, notAfter } = template;
+    const origin = {
+      batch,
+      line: this.#terms.line,
+      notBefore: new Date(notBefore),
+      notAfter: new Date(notAfter),
+    };
+    return { origin, registrationIds };
+  }
+
+  #freshTemplate(): Promise<DeviceTemplate> {
+    const now = this.#terms.now();
+    const isFresh = this.#template && Math.abs(now.getTime() - this.#templateMadeAt) < templateAgeMs;
+    if (!isFresh) {
+      this.#templateMadeAt = now.getTime();
+      this.#template = createDeviceTemplate(this.#terms.line, { ...this.#validity(), now });
+    }
+    return this.#template as Promise<DeviceTemplate>;
+  }
+
+  /** A worker says that the signature is wrong; the ordinary path says it in words. */
+  async #signAnew({ request }: CommonDevice): Promise<IssuedDevice> {
+    const { commonName, publicKeyDer } = await readRequest(request.csr, () => undefined);
+    return this.#signKey(commonName, publicKeyDer);
+  }
+
+  async #signOrdinary(devices: readonly PlannedDevice[]): Promise<SignedDevice[]> {
+    const signed: SignedDevice[] = [];
+    const waiting = devices.values();
+    const work = async (): Promise<void> => {
+      for (const plan of waiting) signed.push(await this.#attempt(plan, () => this.#signOne(plan)));
+    };
+    await Promise.all(Array.from({ length: ordinaryInFlight }, work));
+    return signed.sort((a, b) => a.plan.index - b.plan.index);
+  }
+
+  async #signOne({ registrationId, request }: PlannedDevice): Promise<IssuedDevice> {
+    if (request?.kind === 'checked') return this.#signKey(registrationId, request.publicKeyDer);
+    const { line, keyAlgorithm, now } = this.#terms;
+    const options = { registrationId, keyAlgorithm, ...this.#validity(), now: now() };
+    const credential = await issueDeviceCertificate(line, options);
+    return ordinaryCredential(credential, keyIdentifier(publicKeyToDer(parsePrivateKey(credential.privateKeyPem))));
+  }
+
+  async #signKey(registrationId: string, publicKeyDer: Uint8Array): Promise<IssuedDevice> {
+    const options = { registrationId, publicKeyDer, ...this.#validity(), now: this.#terms.now() };
+    return ordinaryDevice(await signDevice(this.#terms.line, options), keyIdentifier(publicKeyDer));
+  }
+
+  /** A refusal is this device's alone; the line's trouble is everybody's. */
+  async #attempt(plan: PlannedDevice, sign: () => Promise<IssuedDevice>): Promise<SignedDevice> {
+    try {
+      return { plan, device: await sign() };
+    } catch (error) {
+      if (error instanceof PkiError && error.code.startsWith('ERR_PKI_CSR_')) return { plan, error };
+      throw error;
+    }
+  }
+
+  #validity(): { validityDays?: number } {
+    const { validityDays } = this.#terms;
+    return validityDays === undefined ? {} : { validityDays };
+  }
+}
+
+function packRequests(devices: readonly CommonDevice[]): RequestBatch {
+  const octets = Buffer.concat(devices.map(({ request }) => request.der));
+  const fields = new Uint32Array(devices.length * requestFieldCount);
+  let start = 0;
+  devices.forEach(({ request: { der, fields: found } }, index) => {
+    const { signed, signedEnd, point, signature, signatureEnd } = found;
+    const places = [signed, signedEnd, point, signature, signatureEnd].map((place) => start + place);
+    fields.set(places, index * requestFieldCount);
+    start += der.length;
+  });
+  return { octets, fields };
+}

@@ -1,0 +1,266 @@
+import { availableParallelism, hostname } from 'node:os';
+import { PkiError } from '../errors.ts';
+import { toRanges, type CertificateRecord, type IdRange, type NewCertificate } from '../inventory/record.ts';
+import type { Inventory } from '../inventory/inventory.ts';
+import type { InventoryChanges, Responsible } from '../inventory/recording.ts';
+import { admit, type AdmissionRules } from './admission.ts';
+import { BatchSigning, type SignedDevice } from './batch-signing.ts';
+import { keyIdentifier } from '../key-identifier.ts';
+import type { IssuedCredential, IssuedDevice } from './issued-device.ts';
+import type { IssueManyOptions, RefusedItem } from './mass-order.ts';
+import { ProgressCount } from './progress-count.ts';
+import { keyIdentifierOf, readBatches, type PlannedDevice, type SourceItem } from './source-batches.ts';
+
+/** Devices that are signed and written down. */
+export interface WrittenBatch {
+  devices: readonly IssuedDevice[];
+  /** Their ids in the inventory, in the same order; undefined: there is no inventory. */
+  ids: IdRange | undefined;
+  /** How many of them, from the first on, are known to be with their receiver. */
+  taken: number;
+}
+
+/** One call of issueMany. */
+export class MassRun {
+  readonly #options: IssueManyOptions;
+  readonly #signing: BatchSigning;
+  readonly #rules: AdmissionRules;
+  readonly #lineKeyIdentifier: string;
+  readonly #progress: ProgressCount;
+  readonly #release: (() => Promise<void>) | undefined;
+  /** Devices between the reading of their item and the entry that they are delivered: a second item for one is skipped. */
+  readonly #inFlight = new Set<string>();
+  /** Handed out, and not entered as delivered yet. */
+  #handedOut: WrittenBatch[] = [];
+
+  static async start(options: IssueManyOptions): Promise<MassRun> {
+    const { inventory, station = hostname().slice(0, 64) } = options;
+    if (inventory && typeof options.orderedBy !== 'string') {
+      throw new TypeError('orderedBy must be a string: the inventory holds on whose order a certificate was issued.');
+    }
+    checkCount('batchSize', options.batchSize, 1);
+    checkCount('threads', options.threads, 0);
+    const run = new MassRun({ ...options, station }, await inventory?.claimStation(station));
+    try {
+      await run.#recover();
+      return run;
+    } catch (error) {
+      await run.end();
+      throw error;
+    }
+  }
+
+  private constructor(options: IssueManyOptions & { station: string }, release?: () => Promise<void>) {
+    const { line, keyAlgorithm = 'P-256', validityDays, threads = availableParallelism(), total } = options;
+    const { station, renewEndingBefore, reissueRevoked = false, now = () => new Date() } = options;
+    this.#options = options;
+    this.#lineKeyIdentifier = keyIdentifier(line.key.publicKeyDer);
+    this.#rules = { station, renewEndingBefore, reissueRevoked };
+    this.#signing = new BatchSigning({ line, keyAlgorithm, validityDays, threads, now });
+    this.#progress = new ProgressCount(total);
+    this.#release = release;
+  }
+
+  /** Signs ahead as far as the threads can keep busy, and no further. */
+  async *batches(source: Iterable<SourceItem> | AsyncIterable<SourceItem>): AsyncGenerator<WrittenBatch> {
+    const { batchSize = 1000, allow, threads = availableParallelism() } = this.#options;
+    const reading = {
+      batchSize,
+      allow,
+      withTemplate: this.#signing.withTemplate,
+      onRefused: (refused: RefusedItem) => this.#refuse(refused),
+    };
+    const plans = readBatches(source, reading);
+    const ahead: Promise<SignedDevice[]>[] = [];
+    try {
+      for (let isMore = true; isMore || ahead.length > 0;) {
+        while (isMore && ahead.length <= 2 * threads) {
+          const next = await plans.next();
+          isMore = next.done !== true;
+          if (!next.done) ahead.push(this.#signAhead(next.value, next.value.length === batchSize));
+        }
+        const signed = await ahead.shift();
+        if (signed) yield await this.#write(signed);
+      }
+    } finally {
+      await plans.return(undefined);
+      await Promise.allSettled(ahead);
+    }
+  }
+
+  /** Gives a batch to the receiver, where there is one; its keys are wiped when that has it. */
+  async handOver(batch: WrittenBatch): Promise<void> {
+    if (batch.devices.length > 0) {
+      await this.#options.receiver?.take(batch.devices);
+      if (this.#options.receiver) {
+        batch.taken = batch.devices.length;
+        for (const device of batch.devices) if ('wipe' in device) (device as IssuedCredential).wipe();
+      }
+      if (batch.ids) this.#handedOut.push(batch);
+      this.#progress.issued += batch.devices.length;
+    }
+    this.#options.onProgress?.(this.#progress.read());
+  }
+
+  async end(): Promise<void> {
+    try {
+      await this.#signing.close();
+      const delivered = this.#takenRanges();
+      if (delivered.length > 0) await this.#record({ delivered });
+    } finally {
+      await this.#release?.();
+    }
+  }
+
+  /** What a run that was interrupted had handed over, and could not write down any more. */
+  async #recover(): Promise<void> {
+    const { inventory, receiver } = this.#options;
+    if (!inventory || !receiver?.has) return;
+    const undelivered: CertificateRecord[] = [];
+    for await (const record of inventory.find({ states: ['issued'], station: this.#rules.station })) {
+      undelivered.push(record);
+    }
+    if (undelivered.length === 0) return;
+    const there = await receiver.has(undelivered);
+    const delivered = toRanges(undelivered.filter(({ serialNumber }) => there.has(serialNumber)).map(({ id }) => id));
+    if (delivered.length > 0) await this.#record({ delivered });
+  }
+
+  #signAhead(batch: readonly PlannedDevice[], isMore: boolean): Promise<SignedDevice[]> {
+    const signing = this.#sign(batch, isMore);
+    // Whoever awaits it hears of a failure; until then it is not an unhandled one.
+    signing.catch(() => undefined);
+    return signing;
+  }
+
+  async #sign(batch: readonly PlannedDevice[], isMore: boolean): Promise<SignedDevice[]> {
+    const admitted = this.#options.inventory ? await this.#admit(batch, this.#options.inventory) : batch;
+    this.#progress.start();
+    return this.#signing.sign(admitted, isMore);
+  }
+
+  /** @returns false: it is on its way already */
+  #enter(registrationId: string): boolean {
+    if (this.#inFlight.has(registrationId)) {
+      this.#progress.skipped += 1;
+      return false;
+    }
+    this.#inFlight.add(registrationId);
+    return true;
+  }
+
+  async #admit(batch: readonly PlannedDevice[], inventory: Inventory): Promise<PlannedDevice[]> {
+    const fresh = batch.filter(({ registrationId }) => this.#enter(registrationId));
+    const current = await inventory.findCurrent(fresh.map(({ registrationId }) => registrationId));
+    return fresh.filter((plan) => {
+      const record = current.get(plan.registrationId);
+      plan.replaces = record;
+      return record === undefined || this.#mayIssue(plan, record);
+    });
+  }
+
+  #mayIssue(plan: PlannedDevice, record: CertificateRecord): boolean {
+    const { index, registrationId } = plan;
+    const admission = admit({ registrationId, keyIdentifier: keyIdentifierOf(plan) }, record, this.#rules);
+    if (admission === 'issue') return true;
+    this.#inFlight.delete(registrationId);
+    if (admission === 'skip') this.#progress.skipped += 1;
+    else this.#refuse({ index, registrationId, error: admission.refuse });
+    return false;
+  }
+
+  async #write(signed: readonly SignedDevice[]): Promise<WrittenBatch> {
+    const good: { plan: PlannedDevice; device: IssuedDevice }[] = [];
+    for (const one of signed) {
+      if ('device' in one) good.push(one);
+      else this.#refuseSigned(one);
+    }
+    const { written, ids } = await this.#writeDown(good);
+    return { devices: written.map(({ device }) => device), ids, taken: 0 };
+  }
+
+  /** Where another station was faster with some of the devices, the others are written down all the same. */
+  async #writeDown<One extends { plan: PlannedDevice; device: IssuedDevice }>(
+    devices: readonly One[],
+  ): Promise<{ written: readonly One[]; ids: IdRange | undefined }> {
+    const { inventory, line } = this.#options;
+    if (!inventory || devices.length === 0) return { written: devices, ids: undefined };
+    const issued = {
+      line: line.commonName ?? line.subject,
+      lineKeyIdentifier: this.#lineKeyIdentifier,
+      certificates: devices.map(({ plan, device }) => toNewCertificate(device, plan)),
+    };
+    try {
+      const ids = await this.#record({ issued, delivered: this.#takenRanges() });
+      this.#forgetTaken();
+      return { written: devices, ids };
+    } catch (error) {
+      if (!(error instanceof PkiError) || error.code !== 'ERR_PKI_ALREADY_ISSUED') throw error;
+      return this.#writeDown(await this.#withoutTaken(devices, error));
+    }
+  }
+
+  /** @throws what was thrown before, where nobody has taken anything */
+  async #withoutTaken<One extends { plan: PlannedDevice }>(devices: readonly One[], error: PkiError): Promise<One[]> {
+    const current = await this.#options.inventory?.findCurrent(devices.map(({ plan }) => plan.registrationId));
+    const taken = devices.filter(({ plan }) => {
+      const record = current?.get(plan.registrationId);
+      return record !== undefined && record.id !== plan.replaces?.id;
+    });
+    if (taken.length === 0) throw error;
+    const lost = new Set<One>();
+    for (const one of taken) {
+      const record = current?.get(one.plan.registrationId);
+      one.plan.replaces = record;
+      if (record && !this.#mayIssue(one.plan, record)) lost.add(one);
+    }
+    return devices.filter((one) => !lost.has(one));
+  }
+
+  #takenRanges(): IdRange[] {
+    return this.#handedOut.flatMap(({ ids, taken }) =>
+      ids && taken > 0 ? [{ first: ids.first, last: ids.first + taken - 1 }] : [],
+    );
+  }
+
+  #forgetTaken(): void {
+    for (const { devices } of this.#handedOut.splice(0)) {
+      for (const { registrationId } of devices) this.#inFlight.delete(registrationId);
+    }
+  }
+
+  #refuseSigned({ plan: { index, registrationId }, error }: { plan: PlannedDevice; error: PkiError }): void {
+    this.#inFlight.delete(registrationId);
+    this.#refuse({ index, registrationId, error });
+  }
+
+  #refuse(refused: RefusedItem): void {
+    if (!this.#options.onRefused) throw refused.error;
+    this.#progress.refused += 1;
+    this.#options.onRefused(refused);
+  }
+
+  #record(changes: Omit<InventoryChanges, keyof Responsible>): Promise<IdRange | undefined> | undefined {
+    const { inventory, orderedBy = '' } = this.#options;
+    return inventory?.record({ station: this.#rules.station, orderedBy, ...changes });
+  }
+}
+
+function toNewCertificate(device: IssuedDevice, { replaces }: PlannedDevice): NewCertificate {
+  const { registrationId, serialNumber, keyIdentifier, thumbprintSha1, thumbprintSha256, notBefore, notAfter } = device;
+  return {
+    registrationId,
+    serialNumber,
+    keyIdentifier,
+    thumbprintSha1,
+    thumbprintSha256,
+    notBefore,
+    notAfter,
+    replaces,
+  };
+}
+
+function checkCount(name: string, value: number | undefined, least: number): void {
+  if (value === undefined || (Number.isInteger(value) && value >= least)) return;
+  throw new TypeError(`${name} must be a whole number from ${least}.`);
+}

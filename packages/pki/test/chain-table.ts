@@ -1,0 +1,314 @@
+import {
+  basicConstraints,
+  der,
+  extendedKeyUsage,
+  extension,
+  keyFor,
+  keyUsage,
+  makeRaw,
+  nameOf,
+  oid,
+  sequence,
+  usageId,
+  type CertificatePlan,
+  type KeyKind,
+  type MadeCertificate,
+} from './certificate-maker.ts';
+
+/** At this moment every case is looked at. */
+export const tableNow = new Date('2026-06-01T00:00:00Z');
+
+export interface ChainCase {
+  name: string;
+  /** As it is sent. */
+  chain: readonly MadeCertificate[];
+  /** What OpenSSL is asked about; default: the first. */
+  leaf?: MadeCertificate;
+  /** Undefined: any root. */
+  trusted?: readonly MadeCertificate[];
+}
+
+type Position = 'root' | 'line' | 'device';
+type Odd = Partial<CertificatePlan>;
+
+const kinds: readonly KeyKind[] = ['P-256', 'RSA-2048'];
+const positions: readonly Position[] = ['root', 'line', 'device'];
+const authority = (pathLength?: number): Uint8Array[] => [basicConstraints(true, pathLength), keyUsage(5, 6)];
+const rightExtensions: Readonly<Record<Position, readonly Uint8Array[]>> = {
+  root: authority(1),
+  line: authority(0),
+  device: [basicConstraints(false), keyUsage(0), extendedKeyUsage(usageId.clientAuth)],
+};
+const rightNames: Readonly<Record<Position, string>> = { root: 'Root', line: 'Line', device: 'device-1' };
+
+interface Three {
+  root: MadeCertificate;
+  line: MadeCertificate;
+  device: MadeCertificate;
+}
+
+function makeThree(kind: KeyKind, odd: Partial<Record<Position, Odd>> = {}): Three {
+  const plan = (position: Position): CertificatePlan => ({
+    name: rightNames[position],
+    kind,
+    extensions: rightExtensions[position],
+    owner: position,
+    ...odd[position],
+  });
+  const root = makeRaw(plan('root'));
+  const line = makeRaw({ issuer: root, ...plan('line') });
+  return { root, line, device: makeRaw({ issuer: line, ...plan('device') }) };
+}
+
+const inOrder = ({ root, line, device }: Three): MadeCertificate[] => [device, line, root];
+
+const unknown = (critical: boolean): Uint8Array => extension('1.2.3.4.5', der(0x05), critical);
+const policies = (...ids: string[]): Uint8Array =>
+  extension('2.5.29.32', sequence(...ids.map((id) => sequence(oid(id)))));
+/** requireExplicitPolicy 0 */
+const explicitPolicy = extension('2.5.29.36', sequence(der(0x80, Uint8Array.of(0))), true);
+const withoutUsage = (position: Position): Uint8Array[] => rightExtensions[position].slice(0, 1);
+const withoutConstraints = (position: Position): Uint8Array[] => rightExtensions[position].slice(1);
+
+/** What can be odd about one certificate, wherever it stands; undefined: not there. */
+const oddities: Readonly<Record<string, (position: Position, kind: KeyKind) => Odd | undefined>> = {
+  'nothing odd': () => ({}),
+  expired: () => ({ notAfter: '2026-05-01T00:00:00Z' }),
+  'not yet valid': () => ({ notBefore: '2026-07-01T00:00:00Z' }),
+  'valid beyond 2050': () => ({ notAfter: '2051-01-01T00:00:00Z' }),
+  'an unknown critical extension': (position) => ({ extensions: [...rightExtensions[position], unknown(true)] }),
+  'an unknown extension': (position) => ({ extensions: [...rightExtensions[position], unknown(false)] }),
+  'for servers only': (position) => ({
+    extensions: [...rightExtensions[position].slice(0, 2), extendedKeyUsage(usageId.serverAuth, usageId.codeSigning)],
+  }),
+  'for any use': (position) => ({
+    extensions: [...rightExtensions[position].slice(0, 2), extendedKeyUsage(usageId.any)],
+  }),
+  'for servers and clients': (position) => ({
+    extensions: [...rightExtensions[position].slice(0, 2), extendedKeyUsage(usageId.serverAuth, usageId.clientAuth)],
+  }),
+  'version 1': () => ({ version: 0, extensions: [], keyIds: { subject: false, authority: false } }),
+  'no subject key identifier': () => ({ keyIds: { subject: false } }),
+  'no authority key identifier': () => ({ keyIds: { authority: false } }),
+  "another's authority key identifier": () => ({ keyIds: { authorityIs: Uint8Array.of(1, 2, 3) } }),
+  'no key usage': (position) => ({ extensions: withoutUsage(position) }),
+  'no basic constraints': (position) => ({ extensions: withoutConstraints(position) }),
+  'neither key usage nor basic constraints': () => ({ extensions: [] }),
+  'basic constraints not critical': (position) => ({
+    extensions: [basicConstraints(position !== 'device', undefined, false), ...withoutConstraints(position)],
+  }),
+  'the other CA flag': (position) => ({
+    extensions: [basicConstraints(position === 'device'), ...withoutConstraints(position)],
+  }),
+  'key usage of the other kind': (position) => ({
+    extensions: [...withoutUsage(position), position === 'device' ? keyUsage(5, 6) : keyUsage(0)],
+  }),
+  'key usage keyAgreement': (position) => ({ extensions: [...withoutUsage(position), keyUsage(4)] }),
+  'key usage keyEncipherment': (position) => ({ extensions: [...withoutUsage(position), keyUsage(2)] }),
+  "signed by a stranger's key": (position, kind) => ({ signer: keyFor(kind, `stranger of ${position}`) }),
+  'signed with SHA-1': () => ({ hash: 'sha1' }),
+  "the issuer's name in other letters": (position) =>
+    position === 'root' ? undefined : { issuerName: nameOf(position === 'line' ? 'ROOT ' : ' lInE') },
+  "the issuer's name in another kind of string": (position) =>
+    position === 'root' ? undefined : { issuerName: nameOf(position === 'line' ? 'Root' : 'Line', 0x13) },
+  "another issuer's name": (position) => (position === 'root' ? undefined : { issuerName: nameOf('Elsewhere') }),
+  'an empty name': () => ({ name: sequence() }),
+  'a key of another kind': (_position, kind) => ({ kind: kind === 'RSA-2048' ? 'P-256' : 'RSA-2048' }),
+};
+
+function oddCases(): ChainCase[] {
+  return kinds.flatMap((kind) =>
+    positions.flatMap((position) =>
+      Object.entries(oddities).flatMap(([words, oddity]) => {
+        const odd = oddity(position, kind);
+        return odd
+          ? [{ name: `${kind}: ${position}: ${words}`, chain: inOrder(makeThree(kind, { [position]: odd })) }]
+          : [];
+      }),
+    ),
+  );
+}
+
+function alteredCases(): ChainCase[] {
+  return kinds.flatMap((kind) =>
+    positions.map((position) => {
+      const three = makeThree(kind);
+      const good = three[position];
+      const bytes = Buffer.from(good.der);
+      bytes.set([(bytes.at(-1) ?? 0) ^ 1], bytes.length - 1);
+      const base64 = bytes.toString('base64');
+      const altered = {
+        ...good,
+        der: bytes,
+        pem: `-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----\n`,
+      };
+      return {
+        name: `${kind}: ${position}: one bit of its signature altered`,
+        chain: inOrder({ ...three, [position]: altered }),
+      };
+    }),
+  );
+}
+
+function layoutCases(): ChainCase[] {
+  const three = makeThree('P-256');
+  const { root, line, device } = three;
+  const other = makeThree('P-256', { root: { owner: 'other root' }, line: { owner: 'other line' } });
+  const stranger = makeRaw({ name: 'Stranger', extensions: authority(1) });
+  const alone = makeRaw({ name: 'device-1', extensions: rightExtensions.device });
+  const orders = [
+    [device, line, root],
+    [device, root, line],
+    [line, device, root],
+    [line, root, device],
+    [root, line, device],
+    [root, device, line],
+  ];
+  return [
+    ...orders.map((chain, index) => ({ name: `order ${index}`, chain, leaf: device })),
+    { name: 'root left out, trusted', chain: [device, line], trusted: [root] },
+    { name: 'root left out, not trusted', chain: [device, line], trusted: [stranger] },
+    { name: 'root left out, nothing trusted', chain: [device, line] },
+    { name: 'intermediate left out', chain: [device, root] },
+    { name: 'intermediate left out, root trusted', chain: [device, root], trusted: [root] },
+    { name: 'intermediate left out, and trusted', chain: [device, root], trusted: [line] },
+    { name: 'device alone', chain: [device] },
+    { name: 'device alone, line trusted', chain: [device], trusted: [line] },
+    { name: 'device alone, root trusted', chain: [device], trusted: [root] },
+    { name: 'device alone, itself trusted', chain: [device], trusted: [device] },
+    { name: 'line trusted, root too', chain: [device, line, root], trusted: [line, root] },
+    {
+      name: 'line trusted, root expired',
+      chain: inOrder(makeThree('P-256', { root: { notAfter: '2026-02-01T00:00:00Z' } })),
+    },
+    { name: 'another root trusted', chain: [device, line, root], trusted: [stranger] },
+    { name: 'another root of the same name trusted', chain: [device, line, root], trusted: [other.root] },
+    { name: 'two roots of the same name trusted', chain: [device, line], trusted: [other.root, root] },
+    { name: "another factory's line of the same name", chain: [device, other.line, root] },
+    { name: "another factory's line and root", chain: [device, other.line, other.root] },
+    { name: "another factory's root", chain: [device, line, other.root] },
+    { name: 'both lines of the same name', chain: [device, other.line, line, root] },
+    { name: 'a stranger behind', chain: [device, line, root, stranger] },
+    { name: 'a stranger between', chain: [device, line, stranger, root] },
+    { name: 'root twice', chain: [device, line, root, root] },
+    { name: 'line twice', chain: [device, line, line, root] },
+    { name: 'device twice', chain: [device, device, line, root] },
+    { name: 'self-signed device', chain: [alone] },
+    { name: 'self-signed device, trusted', chain: [alone], trusted: [alone] },
+    { name: 'self-signed device, not trusted', chain: [alone], trusted: [root] },
+  ];
+}
+
+function pathLengthCases(): ChainCase[] {
+  const chainOf = (...limits: readonly (number | undefined)[]): MadeCertificate[] => {
+    let issuer: MadeCertificate | undefined;
+    const made = limits.map((limit, index) => {
+      const plan = { name: `CA ${index}`, extensions: authority(limit) };
+      issuer = makeRaw(issuer ? { ...plan, issuer } : plan);
+      return issuer;
+    });
+    return [
+      makeRaw({ name: 'device-1', extensions: rightExtensions.device, ...(issuer && { issuer }) }),
+      ...made.reverse(),
+    ];
+  };
+  const limits: readonly (readonly (number | undefined)[])[] = [
+    [0],
+    [undefined, undefined],
+    [1, 0],
+    [0, 0],
+    [0, undefined],
+    [2, 1, 0],
+    [2, 0, 0],
+    [1, 1, 0],
+    [undefined, undefined, undefined],
+    [undefined, 0, undefined],
+    [0, 5, 5],
+    [3, 2, 1, 0],
+    [2, 2, 2, 2],
+    [5, 1, 5, 5],
+  ];
+  return limits.map((each) => ({
+    name: `path lengths ${each.map((one) => one ?? 'none').join(', ')}`,
+    chain: chainOf(...each),
+  }));
+}
+
+/** A root that was rolled over under its own name: the old one certifies the new one's key, and the other way round. */
+function rollOverCases(): ChainCase[] {
+  const extensions = authority(1);
+  const old = makeRaw({ name: 'Root', owner: 'old root', extensions });
+  const fresh = makeRaw({ name: 'Root', owner: 'new root', extensions });
+  const newWithOld = makeRaw({ name: 'Root', owner: 'new root', issuer: old, extensions });
+  const oldWithNew = makeRaw({ name: 'Root', owner: 'old root', issuer: fresh, extensions });
+  const line = makeRaw({ name: 'Line', issuer: fresh, extensions: authority(0) });
+  const device = makeRaw({ name: 'device-1', issuer: line, extensions: rightExtensions.device });
+  const oldLine = makeRaw({ name: 'Line', owner: 'old line', issuer: old, extensions: authority(0) });
+  const oldDevice = makeRaw({ name: 'device-1', issuer: oldLine, extensions: rightExtensions.device });
+  const other = makeRaw({ name: 'New Root', owner: 'new root', issuer: old, extensions });
+  const itself = makeRaw({ name: 'New Root', owner: 'new root', extensions });
+  const otherLine = makeRaw({ name: 'Line', issuer: itself, extensions: authority(0) });
+  const otherDevice = makeRaw({ name: 'device-1', issuer: otherLine, extensions: rightExtensions.device });
+  return [
+    { name: 'roll-over: new chain, old root trusted', chain: [device, line, newWithOld], trusted: [old] },
+    {
+      name: 'roll-over: new chain with both, old root trusted',
+      chain: [device, line, fresh, newWithOld, old],
+      trusted: [old],
+    },
+    { name: 'roll-over: new chain, new root trusted', chain: [device, line, fresh], trusted: [fresh] },
+    { name: 'roll-over: new chain without the cross-certificate', chain: [device, line, fresh], trusted: [old] },
+    { name: 'roll-over: old chain, new root trusted', chain: [oldDevice, oldLine, oldWithNew], trusted: [fresh] },
+    { name: 'roll-over: old chain, both trusted', chain: [oldDevice, oldLine], trusted: [fresh, old] },
+    { name: 'roll-over: old line under the new root', chain: [oldDevice, oldLine, fresh], trusted: [fresh] },
+    { name: 'roll-over: cross-certificate and nothing trusted', chain: [device, line, newWithOld] },
+    {
+      name: 'roll-over under another name is one authority too many',
+      chain: [otherDevice, otherLine, other],
+      trusted: [old],
+    },
+  ];
+}
+
+function algorithmCases(): ChainCase[] {
+  const odd: readonly KeyKind[] = ['P-384', 'P-521', 'secp256k1', 'Ed25519', 'RSA-1024', 'RSA-3072'];
+  return odd.flatMap((kind) => {
+    const stranger = { line: { signer: keyFor(kind, 'stranger of line') } };
+    return [
+      { name: `${kind} everywhere`, chain: inOrder(makeThree(kind)) },
+      { name: `${kind} everywhere, line signed by a stranger's key`, chain: inOrder(makeThree(kind, stranger)) },
+      ...positions.map((position) => ({
+        name: `${kind} for the ${position}`,
+        chain: inOrder(makeThree('P-256', { [position]: { kind } })),
+      })),
+    ];
+  });
+}
+
+function policyCases(): ChainCase[] {
+  const [wanted, other] = ['1.3.6.1.4.1.99999.1', '1.3.6.1.4.1.99999.2'];
+  const strict = { extensions: [...rightExtensions.line, explicitPolicy, policies(wanted)] };
+  const having = (id: string): Odd => ({ extensions: [...rightExtensions.device, policies(id)] });
+  return [
+    { name: 'policies that nobody asks for', chain: inOrder(makeThree('P-256', { device: having(wanted) })) },
+    { name: 'the explicit policy', chain: inOrder(makeThree('P-256', { line: strict, device: having(wanted) })) },
+    {
+      name: 'another than the explicit policy',
+      chain: inOrder(makeThree('P-256', { line: strict, device: having(other) })),
+    },
+    { name: 'no policy where one is explicit', chain: inOrder(makeThree('P-256', { line: strict })) },
+  ];
+}
+
+/** Every case. */
+export function makeTable(): ChainCase[] {
+  return [
+    ...oddCases(),
+    ...alteredCases(),
+    ...layoutCases(),
+    ...pathLengthCases(),
+    ...rollOverCases(),
+    ...algorithmCases(),
+    ...policyCases(),
+  ];
+}

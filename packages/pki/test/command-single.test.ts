@@ -1,0 +1,246 @@
+import { describe, expect, it } from '@jest/globals';
+import { generateKeyPairSync } from 'node:crypto';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createDeviceRequest, readCredential, readCrl, verifyChain } from '../src/index.ts';
+import { initFolder, passwords, resultOf, runCommand } from './command-runner.ts';
+import { inTemporaryFolder } from './fixtures.ts';
+
+const secrets = Object.values(passwords);
+
+async function makeRequestFile(folder: string, registrationId: string): Promise<string> {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const path = join(folder, `${registrationId}.csr`);
+  await writeFile(path, await createDeviceRequest({ registrationId, key: privateKey }));
+  return path;
+}
+
+describe('contoso-pki', () => {
+  it('makes root, line and device, and knows them afterwards', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await initFolder(folder);
+      const device = await resultOf(folder, 'device', 'thermostat-1', '--line', 'line-1', '--ordered-by', 'order 4711');
+      const credential = await readCredential({
+        path: join(folder, String(device['pfxPath'])),
+        password: passwords.DEVICE_PASSWORD,
+      });
+      expect(credential.serialNumber).toBe(device['serialNumber']);
+      const trustedRootsPem = await readFile(join(folder, 'pki/root.cer.pem'), 'utf8');
+      const { isValid } = await verifyChain({
+        chainPem: credential.chainPem,
+        trustedRootsPem,
+        registrationId: 'thermostat-1',
+      });
+      expect(isValid).toBe(true);
+      const { lines } = await runCommand(folder, ['list', '--device', 'thermostat-1', '--json']);
+      expect(lines).toMatchObject([
+        { certificate: { state: 'delivered', orderedBy: 'order 4711', thumbprintSha1: credential.thumbprintSha1 } },
+        { event: { action: 'issued' } },
+        { event: { action: 'delivered' } },
+        { result: { certificates: 1, events: 2 } },
+      ]);
+      for (const name of ['root.key.pem', 'line-1.key.pem', 'inventory.db']) {
+        expect((await stat(join(folder, 'pki', name))).mode & 0o777).toBe(0o600);
+      }
+    });
+  }, 60_000);
+
+  it('issues once, renews on request, and not what was revoked', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await initFolder(folder);
+      const issue = ['device', 'thermostat-1', '--line', 'line-1'];
+      const first = await resultOf(folder, ...issue);
+      const again = await runCommand(folder, issue);
+      expect(again).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('--renew') as unknown });
+      const renewed = await resultOf(folder, ...issue, '--renew');
+      expect(renewed['serialNumber']).not.toBe(first['serialNumber']);
+      await resultOf(folder, 'revoke', 'thermostat-1', '--reason', 'keyCompromise');
+      const refused = await runCommand(folder, [...issue, '--renew', '--json']);
+      expect(refused).toMatchObject({ exitCode: 1, lines: [{ error: { code: 'ERR_PKI_DEVICE_REVOKED' } }] });
+      await resultOf(folder, ...issue, '--renew', '--reissue-revoked');
+    });
+  }, 60_000);
+
+  it('signs a request into a file, and onto standard output', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await initFolder(folder);
+      const one = await makeRequestFile(folder, 'device-1');
+      const { chainPath } = await resultOf(folder, 'csr', one, '--line', 'line-1', '--out', 'device-1.pem');
+      const two = await makeRequestFile(folder, 'device-2');
+      const { stdout } = await runCommand(folder, ['csr', two, '--line', 'line-1', '--registration-id', 'device-2']);
+      for (const [registrationId, chainPem] of [
+        ['device-1', await readFile(join(folder, String(chainPath)), 'utf8')],
+        ['device-2', stdout],
+      ] as const) {
+        expect(await verifyChain({ chainPem, registrationId })).toMatchObject({ isValid: true });
+      }
+      const foreign = await runCommand(folder, ['csr', one, '--line', 'line-1', '--registration-id', 'device-9']);
+      expect(foreign).toMatchObject({
+        exitCode: 1,
+        stderr: expect.stringContaining('ERR_PKI_REGISTRATION_ID_MISMATCH') as unknown,
+      });
+    });
+  }, 60_000);
+
+  it('puts revoked certificates on a numbered list, and explains a chain with it', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await initFolder(folder);
+      const { chainPath, serialNumber } = await resultOf(folder, 'device', 'stolen', '--line', 'line-1');
+      const good = await runCommand(folder, [
+        'explain',
+        String(chainPath),
+        '--trusted',
+        'pki/root.cer.pem',
+        '--registration-id',
+        'stolen',
+        '--json',
+      ]);
+      expect(good).toMatchObject({ exitCode: 0, lines: [{ result: { isValid: true } }] });
+      await resultOf(folder, 'revoke', String(serialNumber), '--reason', 'keyCompromise');
+      await resultOf(folder, 'crl', '--line', 'line-1');
+      const { path, number } = await resultOf(folder, 'crl', '--line', 'line-1', '--next-update', '3');
+      expect(number).toBe(2);
+      const crl = readCrl(await readFile(join(folder, String(path))));
+      expect(crl.number).toBe(2n);
+      expect(crl.revoked).toMatchObject([{ serialNumber, reason: 'keyCompromise' }]);
+      const bad = await runCommand(folder, ['explain', String(chainPath), '--crl', String(path), '--json']);
+      expect(bad.exitCode).toBe(1);
+      expect(bad.lines[0]).toMatchObject({ finding: { code: 'CHAIN_REVOKED', severity: 'error' } });
+      expect(bad.lines.at(-1)).toMatchObject({ error: { code: 'ERR_PKI_CHAIN_INVALID' } });
+    });
+  }, 60_000);
+
+  it('lists by state, thumbprint and end, and exports', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await initFolder(folder);
+      const soon = await resultOf(folder, 'device', 'soon', '--line', 'line-1', '--days', '20');
+      await resultOf(folder, 'device', 'late', '--line', 'line-1');
+      const ids = async (...args: string[]): Promise<unknown[]> =>
+        (await runCommand(folder, [...args, '--json'])).lines.flatMap(({ certificate }) =>
+          certificate ? (certificate as { registrationId: string }).registrationId : [],
+        );
+      expect(await ids('expiring', '--within', '30')).toEqual(['soon']);
+      expect(await ids('expiring', '--within', '10')).toEqual([]);
+      expect(await ids('list', '--thumbprint', String(soon['thumbprintSha1']))).toEqual(['soon']);
+      expect(await ids('list', '--state', 'delivered', '--line', 'line-1')).toEqual(['soon', 'late']);
+      const { stdout: csv } = await runCommand(folder, ['list', '--format', 'csv']);
+      expect(csv.trim().split('\r\n')).toHaveLength(3);
+      const { stdout: ndjson } = await runCommand(folder, ['expiring', '--within', '30', '--format', 'ndjson']);
+      expect(JSON.parse(ndjson)).toMatchObject({ registrationId: 'soon', thumbprintSha256: soon['thumbprintSha256'] });
+    });
+  }, 60_000);
+
+  it('plans a roll-over as data', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await initFolder(folder);
+      await resultOf(folder, 'line', 'line-1b');
+      const rollover = ['rollover', '--group', 'line-1', '--old', 'pki/line-1.cer.pem', '--new', 'pki/line-1b.cer.pem'];
+      expect(await resultOf(folder, ...rollover, '--out', 'steps.json')).toEqual({ steps: 5, path: 'steps.json' });
+      const steps = JSON.parse(await readFile(join(folder, 'steps.json'), 'utf8')) as { action: string }[];
+      expect(steps[0]).toMatchObject({ action: 'ensureEnrollmentGroup', input: { enrollmentGroupId: 'line-1' } });
+      expect(await runCommand(folder, [...rollover, '--group', 'line-2'])).toMatchObject({ exitCode: 2 });
+    });
+  }, 60_000);
+
+  it('audits the inventory, up to a mark', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await initFolder(folder);
+      await resultOf(folder, 'device', 'a', '--line', 'line-1');
+      const { head } = await resultOf(folder, 'audit');
+      await resultOf(folder, 'device', 'b', '--line', 'line-1');
+      expect(await resultOf(folder, 'audit', '--mark', String(head))).toMatchObject({ isIntact: true, entries: 4 });
+      const other = await runCommand(folder, ['audit', '--mark', `1:${'0'.repeat(64)}`, '--json']);
+      expect(other.exitCode).toBe(1);
+      expect(other.lines[0]).toMatchObject({ problem: { code: 'AUDIT_MARK_DIFFERENT' } });
+      expect(other.lines.at(-1)).toMatchObject({ error: { code: 'ERR_PKI_INVENTORY_ALTERED' } });
+      expect(await runCommand(folder, ['audit', '--mark', 'x'])).toMatchObject({ exitCode: 2 });
+    });
+  }, 60_000);
+
+  it('shows no password, and no key', async () => {
+    await inTemporaryFolder(async (folder) => {
+      const runs = [
+        await runCommand(folder, ['init', 'Contoso Root CA']),
+        await runCommand(folder, ['line', 'line-1', '--json']),
+        await runCommand(folder, ['device', 'a', '--line', 'line-1']),
+        await runCommand(folder, ['line', 'line-1']),
+        await runCommand(folder, ['device', 'b', '--line', 'line-1'], {
+          env: { ...passwords, LINE_PASSWORD: 'wrong-secret' },
+        }),
+      ];
+      expect(runs.map(({ exitCode }) => exitCode)).toEqual([0, 0, 0, 1, 1]);
+      for (const { stdout, stderr } of runs) {
+        for (const secret of [...secrets, 'wrong-secret', 'PRIVATE KEY']) expect(stdout + stderr).not.toContain(secret);
+      }
+    });
+  }, 60_000);
+
+  it('takes passwords from files, and refuses to go without', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await writeFile(join(folder, 'password'), 'from-a-file\n');
+      await writeFile(join(folder, 'empty'), '');
+      const init = ['init', 'Root', '--json'];
+      expect(await runCommand(folder, init, { env: {} })).toMatchObject({
+        exitCode: 2,
+        lines: [{ error: { code: 'ERR_USAGE', message: expect.stringMatching(/ROOT_PASSWORD/) as unknown } }],
+      });
+      expect(await runCommand(folder, [...init, '--root-password-file', 'empty'])).toMatchObject({ exitCode: 2 });
+      expect(await runCommand(folder, [...init, '--root-password-file', 'missing'])).toMatchObject({ exitCode: 2 });
+      expect(await readdir(folder)).toEqual(['empty', 'password']);
+      expect(await runCommand(folder, [...init, '--root-password-file', 'password'], { env: {} })).toMatchObject({
+        exitCode: 0,
+      });
+      expect(
+        await runCommand(folder, ['line', 'l'], { env: { ROOT_PASSWORD: 'from-a-file', LINE_PASSWORD: 'x' } }),
+      ).toMatchObject({ exitCode: 0 });
+    });
+  }, 60_000);
+
+  it.each([
+    [['nonsense'], /unknown command/],
+    [['init'], /missing required argument/],
+    [['device', 'a'], /--line/],
+    [['device', 'a', '--line', 'l', '--days', '0'], /above 0/],
+    [['revoke', 'a'], /--reason/],
+    [['list', '--state', 'sold'], /Allowed choices/],
+    [['line', 'root'], /root's name/],
+    [['list', '--format', 'csv', '--json'], /one of them/],
+    [['rollover', '--group', 'g', '--old', 'a', '--new', 'b', '--old-root', 'x=y'], /--new-root/],
+  ])('exit code 2: %j', async (args, message) => {
+    await inTemporaryFolder(async (folder) => {
+      const { exitCode, stderr } = await runCommand(folder, args);
+      expect(exitCode).toBe(2);
+      const { lines } = await runCommand(folder, [...args, '--json']);
+      expect(lines).toMatchObject([{ error: { code: 'ERR_USAGE' } }]);
+      if (!args.includes('--json')) expect(stderr).toMatch(message);
+    });
+  });
+
+  it('has help with examples for every command', async () => {
+    await inTemporaryFolder(async (folder) => {
+      const { stdout, exitCode } = await runCommand(folder, ['--help']);
+      expect(exitCode).toBe(0);
+      expect(stdout).toContain('Exit codes: 0 done, 1 failed');
+      const commands = [...stdout.matchAll(/^ {2}([a-z]+) (?:\[options\]|<)/gm)]
+        .map(([, name]) => name!)
+        .filter((name) => name !== 'help');
+      expect(commands.sort()).toEqual([
+        'audit',
+        'crl',
+        'csr',
+        'device',
+        'expiring',
+        'explain',
+        'init',
+        'line',
+        'list',
+        'many',
+        'revoke',
+        'rollover',
+      ]);
+      for (const name of commands) {
+        expect((await runCommand(folder, [name, '--help'])).stdout).toContain(`$ contoso-pki ${name}`);
+      }
+    });
+  }, 60_000);
+});

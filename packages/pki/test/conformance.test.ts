@@ -1,0 +1,160 @@
+import { describe, expect, it } from '@jest/globals';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import fc from 'fast-check';
+import { openPkcs11Token } from '../src/custody/pkcs11.ts';
+import { createKeyVaultKey } from '../src/custody/key-vault.ts';
+import {
+  createAuthorityRequest,
+  createDeviceRequest,
+  createLineAuthority,
+  createProofOfPossession,
+  createRootAuthority,
+  createSoftwareKey,
+  issueDeviceCertificate,
+  renewDeviceCertificate,
+  signAuthorityRequest,
+  signDeviceRequest,
+  type CertificateAuthority,
+  type KeyAlgorithm,
+  type SigningKey,
+} from '../src/index.ts';
+import { checkConformance, type CertificateKind } from './conformance.ts';
+import { KeyVaultServer } from './key-vault-server.ts';
+import { issueIds, issueRequests } from './mass-source.ts';
+import { itSaysWhetherSoftHsmIsThere, itWithSoftHsm, withToken } from './softhsm.ts';
+
+/** @param issuerPem - a root's is its own */
+function findDepartures(certificatePem: string, kind: CertificateKind, issuerPem = certificatePem): string[] {
+  const [certificateDer, issuerDer] = [certificatePem, issuerPem].map((pem) => new X509Certificate(pem).raw) as [
+    Buffer,
+    Buffer,
+  ];
+  return checkConformance({ certificateDer, issuerDer, kind });
+}
+
+type MakeKey = (name: string) => Promise<SigningKey>;
+
+const day = 86_400_000;
+
+/** Whatever this package issues, by every way in which it does, with the departures of each. */
+async function issueAll(
+  makeKey: MakeKey,
+  options: { registrationId?: string; validityDays?: number; now?: Date } = {},
+): Promise<Record<string, string[]>> {
+  const { registrationId = 'thermostat-1', ...when } = options;
+  const { now = new Date() } = when;
+  const root = await createRootAuthority({
+    commonName: 'Contoso Root CA, Zürich',
+    key: await makeKey('root'),
+    ...when,
+  });
+  const key = await makeKey('line');
+  const line = await createLineAuthority(root, { lineName: 'Line 1', key, ...when });
+  const csr = await createAuthorityRequest(key, { lineName: 'Line 2' });
+  const ceremony = await signAuthorityRequest(root, csr, { lineName: 'Line 2', ...when });
+  return {
+    root: findDepartures(root.certificatePem, 'root'),
+    line: findDepartures(line.certificatePem, 'line', root.certificatePem),
+    'line by request': findDepartures(ceremony.certificatePem, 'line', root.certificatePem),
+    proof: findDepartures(
+      (await createProofOfPossession(root, 'A1B2C3', { now })).certificatePem,
+      'proof',
+      root.certificatePem,
+    ),
+    ...(await issueDevices(line, { registrationId, ...when })),
+  };
+}
+
+async function issueDevices(
+  line: CertificateAuthority,
+  options: { registrationId: string; validityDays?: number; now?: Date },
+): Promise<Record<string, string[]>> {
+  const { registrationId, ...when } = options;
+  const { now, ...validity } = when;
+  const device = await issueDeviceCertificate(line, options);
+  const request = await createDeviceRequest({ registrationId, key: createPrivateKey(device.privateKeyPem) });
+  const signed = await signDeviceRequest(line, request, when);
+  const renewed = await renewDeviceCertificate(line, { previous: device.certificatePem, ...when });
+  const found = { device, 'device by request': signed, 'device renewed': renewed };
+  const all = Object.entries(found).map(([path, { certificatePem }]) => [path, certificatePem] as const);
+  const mass = { line, ...validity, ...(now && { now: () => now }) };
+  // Mass issuing takes software keys alone: they have to go to its workers.
+  const masses =
+    'keyObject' in line.key
+      ? [
+          ...(await issueIds([registrationId], mass)).map((one) => ['device in mass', one.certificatePem] as const),
+          ...(await issueRequests([{ csr: request }], mass)).map(
+            (one) => ['request in mass', one.certificatePem] as const,
+          ),
+        ]
+      : [];
+  return Object.fromEntries(
+    [...all, ...masses].map(([path, pem]) => [path, findDepartures(pem, 'device', line.certificatePem)]),
+  );
+}
+
+/** Paths that every custody has, and those that only software keys have. */
+const paths = ['root', 'line', 'line by request', 'proof', 'device', 'device by request', 'device renewed'];
+const allPaths = [...paths, 'device in mass', 'request in mass'];
+
+function expectConforming(found: Record<string, string[]>, expected: readonly string[]): void {
+  expect(Object.keys(found)).toEqual(expected);
+  expect(Object.values(found).flat()).toEqual([]);
+}
+
+describe('every issuing path conforms to RFC 5280', () => {
+  itSaysWhetherSoftHsmIsThere();
+
+  it.each<KeyAlgorithm>(['P-256', 'P-384', 'RSA-2048'])('with software keys: %s', async (keyAlgorithm) => {
+    expectConforming(await issueAll(() => createSoftwareKey({ keyAlgorithm })), allPaths);
+  });
+
+  itWithSoftHsm.each<KeyAlgorithm>(['P-256', 'P-384', 'RSA-2048'])('with keys in a token: %s', (keyAlgorithm) =>
+    withToken(async (location) => {
+      const token = await openPkcs11Token(location);
+      expectConforming(await issueAll((label) => token.generateKey({ label, keyAlgorithm })), paths);
+      await token.close();
+    }),
+  );
+
+  it.each<KeyAlgorithm>(['P-256', 'P-384', 'RSA-2048'])('with keys in a vault: %s', async (keyAlgorithm) => {
+    const server = new KeyVaultServer();
+    await server.start();
+    const vault = { vaultUrl: server.url, ...server.caller() };
+    try {
+      expectConforming(await issueAll((name) => createKeyVaultKey({ ...vault, name, keyAlgorithm })), paths);
+    } finally {
+      await server.stop();
+    }
+  });
+
+  it('over names, validities, times and kinds of key (property)', async () => {
+    const edge = fc.constantFrom(...Array.from('abcxyz0189'));
+    const middle = fc.string({ unit: fc.constantFrom(...Array.from('abcxyz0189.-_')), maxLength: 62 });
+    const registrationIds = fc.tuple(edge, middle, edge).map((parts) => parts.join(''));
+    const from = { min: new Date('1950-01-02T00:00:00Z'), max: new Date('2100-01-01T00:00:00Z') };
+    const times = fc.date({ ...from, noInvalidDate: true });
+    const algorithms = fc.constantFrom<KeyAlgorithm>('P-256', 'P-384');
+    await fc.assert(
+      fc.asyncProperty(
+        registrationIds,
+        fc.integer({ min: 1, max: 40_000 }),
+        times,
+        algorithms,
+        async (registrationId, validityDays, now, keyAlgorithm) => {
+          const makeKey = (): Promise<SigningKey> => createSoftwareKey({ keyAlgorithm });
+          expectConforming(await issueAll(makeKey, { registrationId, validityDays, now }), allPaths);
+        },
+      ),
+      { numRuns: 25 },
+    );
+  });
+
+  it.each(['2049-12-31T23:59:59Z', '2050-01-01T00:00:00Z'])(
+    'at the turn of the two forms of time: until %s',
+    async (end) => {
+      const now = new Date(Date.parse(end) - 10 * day);
+      expectConforming(await issueAll(() => createSoftwareKey(), { now, validityDays: 10 }), allPaths);
+    },
+  );
+});
