@@ -1,19 +1,23 @@
 import { benchColdStart } from './cold-start.ts';
-import { showTable, type Bench } from './report.ts';
+import { benchEmulator } from './emulator.ts';
+import { showSheet, showTable, type Bench } from './report.ts';
 
-const benches: Readonly<Record<string, Bench>> = { 'cold-start': benchColdStart };
+const benches: Readonly<Record<string, Bench>> = { 'cold-start': benchColdStart, emulator: benchEmulator };
 
 const args = process.argv.slice(2);
 const json = args.includes('--json');
 const wanted = args.filter((arg) => !arg.startsWith('-'));
 const unknown = wanted.filter((name) => !(name in benches));
 if (unknown.length > 0 || args.includes('--help')) {
-  process.stderr.write(`npm run bench -- [${Object.keys(benches).join('|')}] [--json]\nWithout a name, all are run.\n`);
+  process.stderr.write(
+    `npm run bench -- [${Object.keys(benches).join('|')}] [--json] [--full]\nWithout a name, all are run.\n`,
+  );
   process.exitCode = unknown.length > 0 ? 2 : 0;
 } else {
   for (const [name, bench] of Object.entries(benches)) {
     if (wanted.length > 0 && !wanted.includes(name)) continue;
-    const table = await bench((text) => process.stderr.write(`${text}\n`));
-    showTable(table, { json });
+    const result = await bench((text) => process.stderr.write(`${text}\n`), { full: args.includes('--full') });
+    if ('sections' in result) showSheet(result, { json });
+    else showTable(result, { json });
   }
 }

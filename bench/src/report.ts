@@ -12,7 +12,40 @@ export interface Table {
   readonly ratios: Readonly<Record<string, readonly [way: string, over: string]>>;
 }
 
-export type Bench = (progress: (text: string) => void) => Promise<Table>;
+/** Several tables of one run. */
+export interface Sheet {
+  readonly title: string;
+  /** What could not be measured here, and why. */
+  readonly skipped: readonly string[];
+  readonly sections: readonly {
+    readonly title: string;
+    readonly columns: readonly string[];
+    readonly rows: readonly (readonly string[])[];
+  }[];
+  /** For `--json`. */
+  readonly values: Readonly<Record<string, number>>;
+}
+
+/** `full` asks for everything, however long it takes. */
+export type Bench = (progress: (text: string) => void, options: { readonly full: boolean }) => Promise<Table | Sheet>;
+
+/** Text for people; with `json`, one line with the values. */
+export function showSheet({ title, skipped, sections, values }: Sheet, { json }: { json: boolean }): void {
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ title, ...values, ...(skipped.length > 0 && { skipped }) })}\n`);
+    return;
+  }
+  const lines = ['', title];
+  for (const section of sections) {
+    lines.push('', section.title);
+    for (const [first = '', ...cells] of [section.columns, ...section.rows]) {
+      lines.push(`${first.padEnd(44)}${cells.map((cell) => cell.padStart(13)).join('')}`);
+    }
+  }
+  lines.push('', ...Object.entries(values).map(([name, value]) => `${name.padEnd(44)}${String(value).padStart(13)}`));
+  lines.push(...skipped.map((text) => `Skipped: ${text}`), '');
+  process.stdout.write(lines.join('\n'));
+}
 
 /** Text for people; with `json`, one line with the ratios and the medians. */
 export function showTable({ title, rows, ratios }: Table, { json }: { json: boolean }): void {
@@ -37,11 +70,15 @@ export function showTable({ title, rows, ratios }: Table, { json }: { json: bool
   }
 }
 
+export function median(values: readonly number[]): number {
+  return quantile(values, 0.5);
+}
+
 function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
 }
 
-function round(value: number, digits: number): number {
+export function round(value: number, digits: number): number {
   return Number(value.toFixed(digits));
 }
