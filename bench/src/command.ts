@@ -1,23 +1,29 @@
 import { benchColdStart } from './cold-start.ts';
+import { benchEmulator } from './emulator.ts';
 import { benchPki } from './pki.ts';
 import { showReport, type Bench } from './report.ts';
 
-const benches: Readonly<Record<string, Bench>> = { 'cold-start': benchColdStart, pki: benchPki };
+const benches: Readonly<Record<string, Bench>> = {
+  'cold-start': benchColdStart,
+  pki: benchPki,
+  emulator: benchEmulator,
+};
 
 const args = process.argv.slice(2);
 const json = args.includes('--json');
+const full = args.includes('--full');
 const million = args.includes('--million');
 const wanted = args.filter((arg) => !arg.startsWith('-'));
 const unknown = wanted.filter((name) => !(name in benches));
 if (unknown.length > 0 || args.includes('--help')) {
   process.stderr.write(
-    `npm run bench -- [${Object.keys(benches).join('|')}] [--json] [--million]\nWithout a name, all are run.\n`,
+    `npm run bench -- [${Object.keys(benches).join('|')}] [--json] [--million] [--full]\nWithout a name, all are run.\n`,
   );
   process.exitCode = unknown.length > 0 ? 2 : 0;
 } else {
   for (const [name, bench] of Object.entries(benches)) {
     if (wanted.length > 0 && !wanted.includes(name)) continue;
-    const report = await bench((text) => process.stderr.write(`${text}\n`), { million });
+    const report = await bench((text) => process.stderr.write(`${text}\n`), { million, full });
     showReport(report, { json });
   }
 }

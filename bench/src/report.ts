@@ -28,17 +28,54 @@ export interface RateTable {
   readonly notes: readonly string[];
 }
 
+/** Several tables of one run. */
+export interface Sheet {
+  readonly title: string;
+  /** What could not be measured here, and why. */
+  readonly skipped: readonly string[];
+  readonly sections: readonly {
+    readonly title: string;
+    readonly columns: readonly string[];
+    readonly rows: readonly (readonly string[])[];
+  }[];
+  /** For `--json`. */
+  readonly values: Readonly<Record<string, number>>;
+}
+
 export interface BenchOptions {
+  /** Everything, however long it takes. */
+  readonly full: boolean;
   /** The long run is one of a million, and is recorded in bench/results. */
   readonly million: boolean;
 }
 
-export type Bench = (progress: (text: string) => void, options: BenchOptions) => Promise<Table | RateTable>;
+export type Report = Table | RateTable | Sheet;
+
+export type Bench = (progress: (text: string) => void, options: BenchOptions) => Promise<Report>;
 
 /** Text for people; with `json`, one line. */
-export function showReport(report: Table | RateTable, options: { json: boolean }): void {
-  if ('figures' in report) showRates(report, options);
+export function showReport(report: Report, options: { json: boolean }): void {
+  if ('sections' in report) showSheet(report, options);
+  else if ('figures' in report) showRates(report, options);
   else showTable(report, options);
+}
+
+/** Text for people; with `json`, one line with the values. */
+function showSheet({ title, skipped, sections, values }: Sheet, { json }: { json: boolean }): void {
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ title, ...values, ...(skipped.length > 0 && { skipped }) })}\n`);
+    return;
+  }
+  const lines = ['', title];
+  for (const section of sections) {
+    lines.push('', section.title);
+    for (const [first = '', ...cells] of [section.columns, ...section.rows]) {
+      lines.push(`${first.padEnd(44)}${cells.map((cell) => cell.padStart(13)).join('')}`);
+    }
+  }
+  lines.push('', ...Object.entries(values).map(([name, value]) => `${name.padEnd(44)}${String(value).padStart(13)}`));
+  lines.push(...skipped.map((text) => `Skipped: ${text}`), '');
+  process.stdout.write(lines.join('\n'));
 }
 
 function showRates({ title, rows, figures, notes }: RateTable, { json }: { json: boolean }): void {
@@ -81,6 +118,10 @@ function showTable({ title, rows, ratios }: Table, { json }: { json: boolean }):
       `${way.padEnd(44)}${cells.map((cell) => cell.padStart(10)).join('')}${String(ratio([way, base])).padStart(8)}\n`,
     );
   }
+}
+
+export function median(values: readonly number[]): number {
+  return quantile(values, 0.5);
 }
 
 export function quantile(values: readonly number[], share: number): number {

@@ -1,4 +1,5 @@
 import type { ServicePrincipal } from './entra/service-principal.ts';
+import type { EmulatorPorts } from './redirect/route.ts';
 
 /**
  * Where requests go, as plain JSON. Hosts of DPS and hubs carry the emulator's port; a client puts the instance's or
@@ -22,30 +23,54 @@ export interface EmulatorCloud {
   readonly subscriptionId: string;
   /** Holds a secret. */
   readonly servicePrincipal: ServicePrincipal;
+  /** Where the emulator listens on 127.0.0.1, whatever names and ports the other fields say. */
+  readonly ports: EmulatorPorts;
 }
 
 /** What {@link describeCloud} has to be told. */
 export interface CloudParts {
   readonly mqttPort: number;
   readonly httpsPort: number;
+  /** `local`: names under .localhost with the ports behind them; `azure`: Microsoft's own, without ports. */
+  readonly names: 'local' | 'azure';
   readonly trustedRootsPem: string;
   readonly subscriptionId: string;
   readonly servicePrincipal: ServicePrincipal;
 }
 
 /** The emulator's cloud for the ports that it listens on. */
-export function describeCloud({ mqttPort, httpsPort, ...rest }: CloudParts): EmulatorCloud {
-  const origin = `https://localhost:${httpsPort}`;
+export function describeCloud({ mqttPort, httpsPort, names, ...rest }: CloudParts): EmulatorCloud {
   return {
     name: 'emulator',
+    ...(names === 'azure' ? azureNames : localNames(mqttPort, httpsPort)),
+    resourceManagerAudience: 'https://management.azure.com',
+    provisioningServiceAudience: 'https://azure-devices-provisioning.net',
+    hubAudience: 'https://iothubs.azure.net',
+    ports: { mqtt: mqttPort, https: httpsPort },
+    ...rest,
+  };
+}
+
+type Names = Pick<
+  EmulatorCloud,
+  'authorityHost' | 'resourceManagerEndpoint' | 'provisioningDeviceEndpoint' | 'provisioningServiceSuffix' | 'hubSuffix'
+>;
+
+const azureNames: Names = {
+  authorityHost: 'https://login.microsoftonline.com',
+  resourceManagerEndpoint: 'https://management.azure.com',
+  provisioningDeviceEndpoint: 'global.azure-devices-provisioning.net',
+  provisioningServiceSuffix: 'azure-devices-provisioning.net',
+  hubSuffix: 'azure-devices.net',
+};
+
+function localNames(mqttPort: number, httpsPort: number): Names {
+  const origin = `https://localhost:${httpsPort}`;
+  return {
     authorityHost: origin,
     resourceManagerEndpoint: origin,
-    resourceManagerAudience: 'https://management.azure.com',
     provisioningDeviceEndpoint: `global.azure-devices-provisioning.localhost:${mqttPort}`,
     provisioningServiceSuffix: `azure-devices-provisioning.localhost:${httpsPort}`,
-    provisioningServiceAudience: 'https://azure-devices-provisioning.net',
     hubSuffix: `azure-devices.localhost:${mqttPort}`,
-    hubAudience: 'https://iothubs.azure.net',
-    ...rest,
   };
 }

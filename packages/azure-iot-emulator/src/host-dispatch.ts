@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { refuseRequest } from './request-origin.ts';
 
 /** A plane that answers HTTP requests. */
 export type PlaneName = 'entra' | 'resourceManager' | 'provisioningService' | 'provisioningDevice' | 'hub';
@@ -23,19 +24,22 @@ export function findPlane(host: string, path: string): PlaneName | undefined {
   return hosts.find(([pattern]) => pattern.test(name))?.[1];
 }
 
+/** True for the emulator's own interface: paths under `/emulator/` of the management host. */
+export function isEmulatorsOwn(host: string, path: string): boolean {
+  const plane = findPlane(host, path);
+  return (plane === 'entra' || plane === 'resourceManager') && /^\/emulator\//i.test(path);
+}
+
 /** Hands each request to its plane; 421 (RFC 9110 section 15.5.20) for a host that no plane serves. */
 export function dispatchByHost(planes: Readonly<Record<PlaneName, Handler>>): Handler {
   return (request, response) => {
-    const plane = findPlane(request.headers.host ?? '', request.url ?? '/');
-    if (plane !== undefined) {
-      planes[plane](request, response);
+    const { host = '' } = request.headers;
+    const plane = findPlane(host, request.url ?? '/');
+    // First of all: a name that leads here and isn't ours is how another site's page would reach the emulator.
+    if (plane === undefined) {
+      refuseRequest(response, 421, { code: 'UnknownHost', message: `The emulator does not play '${host}'.` });
       return;
     }
-    response.writeHead(421, { 'Content-Type': 'application/json; charset=utf-8' });
-    response.end(
-      JSON.stringify({
-        error: { code: 'UnknownHost', message: `The emulator does not play '${request.headers.host ?? ''}'.` },
-      }),
-    );
+    planes[plane](request, response);
   };
 }

@@ -1,25 +1,34 @@
-import { randomBytes, randomUUID } from 'node:crypto';
-import { ManagementPlane } from './arm/management-plane.ts';
-import { type EmulatorCloud, describeCloud } from './cloud.ts';
+import type { AzureIotAssumptionChanges } from './assumptions.ts';
+import { type EmulatorCloud } from './cloud.ts';
 import { writeCloudFile } from './cloud-file.ts';
-import { DeviceRegistration } from './dps/device-registration.ts';
-import { DpsMqttService } from './dps/dps-mqtt-service.ts';
-import { type ProvisioningServiceView, viewProvisioningService } from './emulator-view.ts';
-import { TokenAuthority } from './entra/token-authority.ts';
-import { EmulatorError } from './errors.ts';
-import { createHttpPlanes, type HttpPlanes } from './http-planes.ts';
-import { HubMqttService } from './hub/hub-mqtt-service.ts';
+import type { EmulatorClock } from './clock/virtual-clock.ts';
+import { openLibsqlEngine } from './data/libsql-engine.ts';
+import type { Seed, SeedReport } from './data/seed.ts';
+import type { EmulatorSnapshots } from './data/snapshots.ts';
+import { Store } from './data/store.ts';
+import type { HubLatency } from './dps/allocation.ts';
+import type { DpsLimits } from './dps/dps-limits.ts';
+import type { ProvisioningServiceView } from './emulator-view.ts';
+import type { EmulatorFaults } from './faults/fault-registry.ts';
+import { layGround } from './ground.ts';
+import type { QuotaMode } from './hub/hub-quotas.ts';
 import type { IotHub } from './hub/iot-hub.ts';
-import type { MqttService } from './mqtt/service.ts';
-import { listenTls, type ListenTlsOptions, type TlsListener } from './tls/listener.ts';
-import { createServerIdentity } from './tls/server-identity.ts';
+import { openWorlds } from './worlds.ts';
 
 /** Options of {@link startAzureIot}. */
 export interface StartAzureIotOptions {
-  /** Port of the devices' names; default 0, which picks a free one. Azure's is 8883. */
+  /** Port of the devices' names; default the data folder's, else 0, which picks a free one. Azure's is 8883. */
   readonly mqttPort?: number;
-  /** Port of Entra ID, Resource Manager and the service planes; default 0, which picks a free one. */
+  /** Port of Entra ID, Resource Manager and the service planes; default the data folder's, else 0. */
   readonly httpsPort?: number;
+  /** Address that both ports listen on; default 127.0.0.1. Any other than loopback is logged with a warning. */
+  readonly host?: string;
+  /**
+   * Host names that the emulator says. `local` (default): names under .localhost with the ports behind them. `azure`:
+   * Microsoft's own without ports, for programs that a hosts entry or `azure-iot-emulator exec` leads here. Both kinds
+   * are served either way.
+   */
+  readonly names?: 'local' | 'azure';
   /** Where `cloud.json` is written; default: nowhere. */
   readonly folder?: string;
   /**
@@ -27,10 +36,41 @@ export interface StartAzureIotOptions {
    * server certificate by their own clock; it is good from a day before to a year after what this says at the start.
    */
   readonly now?: () => number;
+  /**
+   * Where everything is kept: what exists, what devices sent, keys, and who the emulator is to its clients. A write is on
+   * the disk before it is acknowledged. Default: in memory, for as long as the emulator runs.
+   */
+  readonly dataFolder?: string;
+  /** Where snapshots lie as `{name}.json`; default `snapshots` in the data folder, or else in `folder`. */
+  readonly snapshotFolder?: string;
+  /** What is to exist at the start: a {@link Seed}, or the path of a JSON file that holds one. */
+  readonly seed?: Seed | string;
+  /** Where the emulator's clock is set to at the start; default: where the data folder left it, else the system's time. */
+  readonly time?: Date | number;
+  /** Ports where neither an option nor the data folder says any; default free ones. */
+  readonly defaultPorts?: { readonly mqtt: number; readonly https: number };
+  /** True lets keep-alives of connections go by the emulator's clock instead of the system's. Default false. */
+  readonly keepAliveFollowsClock?: boolean;
+  /** What Azure leaves open and the emulator had to decide; each can be decided otherwise. */
+  readonly assumptions?: AzureIotAssumptionChanges;
   /** Gets a line for each thing that was refused, with the reason that Azure keeps to itself. Default: nothing is logged. */
   readonly log?: (line: string) => void;
+  /** Gets a line in plain words for each MQTT packet and HTTP request; never a secret. Default: nothing is traced. */
+  readonly trace?: (line: string) => void;
+  /**
+   * Whether hubs keep to the quotas and throttles of their SKU and units, by the emulator's clock: a burst passes, then
+   * requests are slowed, then refused with 429. Default `off`.
+   */
+  readonly quotas?: QuotaMode;
   /** What a registering device is told to wait before it polls, in seconds; default 0. Azure says 3. */
   readonly registrationRetryAfterSeconds?: number;
+  /**
+   * What a DPS instance takes; default: five polls of a device in ten seconds, and no other limit. `documented` is what
+   * Microsoft's documents say of 2026.
+   */
+  readonly dpsLimits?: Partial<DpsLimits> | 'documented';
+  /** For allocation by lowest latency; default: none is known, and the first hub is taken. */
+  readonly hubLatencyMs?: HubLatency;
   /** Polls of a Resource Manager operation answered `Running` before `Succeeded`; default 0. Azure: 0 to 4 and more. */
   readonly operationPolls?: number;
   /** `Retry-After` of Resource Manager operations in seconds; default 1. `'as-recorded'`: 15 on DELETE, none on PUT. */
@@ -53,160 +93,59 @@ export interface AzureIotEmulator {
   hub(name: string): IotHub;
   /** @throws {EmulatorError} ERR_EMULATOR_DPS_MISSING */
   dps(name: string): ProvisioningServiceView;
+  /** The time that the emulator judges by. */
+  readonly clock: EmulatorClock;
+  /** What goes wrong on request. */
+  readonly faults: EmulatorFaults;
+  /** States of the emulator by name. A hub or view from before a state was loaded is of no use any more. */
+  readonly snapshots: EmulatorSnapshots;
+  /** Makes what a seed says exist; what is as it says stays as it is. @throws {EmulatorError} ERR_EMULATOR_SEED */
+  seed(seed: Seed | string): Promise<SeedReport>;
+  /** Deletes everything but who the emulator is to its clients, and ends every fault. */
+  reset(): Promise<void>;
+  /** Resolves when everything that has changed up to now is on the disk. */
+  saved(): Promise<void>;
   /** Ends every connection and frees both ports. The cloud file stays; its secret is worth nothing any more. */
   close(): Promise<void>;
 }
 
 /**
  * Starts Entra ID, Resource Manager, DPS and IoT Hub on two ports of 127.0.0.1. Both ports serve everything; requests go
- * by host name. Nothing exists at first but an empty subscription and a service principal that owns it.
+ * by host name. Nothing exists at first but what was kept or seeded, a subscription and a service principal that owns it.
  *
- * @throws {EmulatorError} ERR_EMULATOR_PORT_TAKEN, ERR_EMULATOR_PORT_REFUSED, ERR_EMULATOR_FOLDER; nothing is left running
+ * @throws {EmulatorError} ERR_EMULATOR_PORT_TAKEN, ERR_EMULATOR_PORT_REFUSED, ERR_EMULATOR_FOLDER, ERR_EMULATOR_DATA,
+ *   ERR_EMULATOR_DATA_HELD, ERR_EMULATOR_SEED; nothing is left running
  */
 export async function startAzureIot(options: StartAzureIotOptions = {}): Promise<AzureIotEmulator> {
-  const { now = Date.now, log = () => undefined } = options;
-  const doors = await openDoors(options, { now, log });
-  try {
-    const emulator = await furnish(doors, options, { now, log });
-    const cloudFile = options.folder === undefined ? undefined : await writeCloudFile(options.folder, emulator.cloud);
-    return { ...emulator, cloudFile };
-  } catch (error) {
-    await doors.close();
-    throw error;
-  }
-}
-
-interface Surroundings {
-  readonly now: () => number;
-  readonly log: (line: string) => void;
-}
-
-/** Both listeners, before there is anything behind them. */
-interface Doors {
-  readonly mqttPort: number;
-  readonly httpsPort: number;
-  readonly rootPem: string;
-  readonly mqttServices: MqttService[];
-  setHttpHandler(handle: ListenTlsOptions['http']): void;
-  close(): Promise<void>;
-}
-
-/** The ports come first: host names, and with them all that the planes say, contain them. */
-async function openDoors(
-  { mqttPort = 0, httpsPort = 0 }: StartAzureIotOptions,
-  { now, log }: Surroundings,
-): Promise<Doors> {
-  const identity = await createServerIdentity({ now });
-  const mqttServices: MqttService[] = [];
-  let handle: ListenTlsOptions['http'] = (_request, response) => response.writeHead(503).end();
-  const listen = (port: number) =>
-    listenTls({ port, identity, mqttServices, now, log, http: (request, response) => handle(request, response) });
-  const listeners: TlsListener[] = [];
-  const close = async () => {
-    await Promise.all(listeners.map((listener) => listener.close()));
+  const store = new Store(options.dataFolder === undefined ? undefined : openLibsqlEngine(options.dataFolder));
+  const closing: (() => void | Promise<void>)[] = [() => store.close()];
+  const close = async (): Promise<void> => {
+    for (const step of closing.splice(0).reverse()) await step();
   };
   try {
-    for (const port of [mqttPort, httpsPort]) listeners.push(await listen(port));
+    const ground = await layGround(store, options);
+    closing.push(() => ground.doors.close());
+    const worlds = await openWorlds(ground, options);
+    closing.push(() => worlds.close());
+    if (options.seed !== undefined) await worlds.seed(options.seed);
+    await store.committed();
+    const cloudFile = options.folder === undefined ? undefined : await writeCloudFile(options.folder, ground.cloud);
+    const { cloud, clock, faults } = ground;
+    return {
+      cloud,
+      cloudFile,
+      mqttPort: cloud.ports.mqtt,
+      httpsPort: cloud.ports.https,
+      subscriptionId: cloud.subscriptionId,
+      ...cloud.servicePrincipal,
+      clock,
+      faults,
+      ...worlds,
+      saved: async () => store.committed(),
+      close,
+    };
   } catch (error) {
     await close();
     throw error;
   }
-  return {
-    mqttPort: listeners[0]?.port ?? mqttPort,
-    httpsPort: listeners[1]?.port ?? httpsPort,
-    rootPem: identity.rootPem,
-    mqttServices,
-    setHttpHandler: (next) => {
-      handle = next;
-    },
-    close,
-  };
-}
-
-/** Builds the planes and puts them behind the doors. */
-async function furnish(
-  doors: Doors,
-  options: StartAzureIotOptions,
-  { now, log }: Surroundings,
-): Promise<Omit<AzureIotEmulator, 'cloudFile'>> {
-  const servicePrincipal = {
-    tenantId: randomUUID(),
-    clientId: randomUUID(),
-    clientSecret: randomBytes(30).toString('base64url'),
-  };
-  const { mqttPort, httpsPort, rootPem } = doors;
-  const cloud = describeCloud({
-    mqttPort,
-    httpsPort,
-    trustedRootsPem: rootPem,
-    subscriptionId: randomUUID(),
-    servicePrincipal,
-  });
-  const management = createManagementPlane(cloud, options, { now, log });
-  const registration = new DeviceRegistration({
-    instances: management.instances,
-    hubs: management.hubs,
-    retryAfterSeconds: options.registrationRetryAfterSeconds ?? 0,
-    now,
-    log,
-  });
-  const tokens = await TokenAuthority.create(servicePrincipal, now);
-  const planes = await createHttpPlanes({ cloud, management, registration, tokens });
-  doors.setHttpHandler(planes.handle);
-  doors.mqttServices.push(new DpsMqttService({ registration, now }), new HubMqttService({ hubs: management.hubs }));
-  return {
-    cloud,
-    mqttPort,
-    httpsPort,
-    subscriptionId: cloud.subscriptionId,
-    ...servicePrincipal,
-    ...views(management),
-    close: () => closeAll(doors, planes, management),
-  };
-}
-
-function createManagementPlane(
-  cloud: EmulatorCloud,
-  { operationPolls = 0, operationRetryAfterSeconds = 1 }: StartAzureIotOptions,
-  surroundings: Surroundings,
-): ManagementPlane {
-  return new ManagementPlane({
-    subscriptionId: cloud.subscriptionId,
-    tenantId: cloud.servicePrincipal.tenantId,
-    hosts: {
-      deviceEndpoint: cloud.provisioningDeviceEndpoint,
-      serviceSuffix: cloud.provisioningServiceSuffix,
-      hubSuffix: cloud.hubSuffix,
-    },
-    operationPolls,
-    operationRetryAfterSeconds: operationRetryAfterSeconds === 'as-recorded' ? undefined : operationRetryAfterSeconds,
-    ...surroundings,
-  });
-}
-
-function views(management: ManagementPlane): Pick<AzureIotEmulator, 'hub' | 'dps'> {
-  return {
-    hub: (name) => {
-      const resource = management.iotHubs.findByName(name);
-      if (resource !== undefined) return resource.hub;
-      throw new EmulatorError(
-        'ERR_EMULATOR_HUB_MISSING',
-        `There is no IoT Hub '${name}'; create it through Resource Manager first.`,
-      );
-    },
-    dps: (name) => {
-      const service = management.provisioningServices.findByName(name);
-      if (service !== undefined) return viewProvisioningService(service.instance);
-      throw new EmulatorError(
-        'ERR_EMULATOR_DPS_MISSING',
-        `There is no Device Provisioning Service '${name}'; create it through Resource Manager first.`,
-      );
-    },
-  };
-}
-
-async function closeAll(doors: Doors, planes: HttpPlanes, management: ManagementPlane): Promise<void> {
-  management.close();
-  await doors.close();
-  await planes.close();
 }

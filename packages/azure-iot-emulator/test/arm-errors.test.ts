@@ -207,9 +207,9 @@ describe('Resource Manager’s errors', () => {
     const refused = [
       [`${DPS}/dps${VERSION}`, { publicNetworkAccess: 'Disabled' }],
       [`${DPS}/dps${VERSION}`, { enableDataResidency: true }],
-      [`${HUB}/hub${HUB_VERSION}`, { disableLocalAuth: true }],
+      [`${HUB}/hub${HUB_VERSION}`, { restrictOutboundNetworkAccess: true }],
+      [`${DPS}/dps${VERSION}`, { disableLocalAuth: true }],
       [`${HUB}/hub${HUB_VERSION}`, { enableFileUploadNotifications: true }],
-      [`${HUB}/hub${HUB_VERSION}`, { cloudToDevice: { maxDeliveryCount: 3 } }],
     ] as const;
     for (const [path, properties] of refused) {
       expectGateway(
@@ -219,6 +219,15 @@ describe('Resource Manager’s errors', () => {
         new RegExp(`property '${Object.keys(properties)[0] ?? ''}'`),
       );
     }
+    expectGateway(
+      await arm('PUT', `${HUB}/hub${HUB_VERSION}`, {
+        ...dpsBody,
+        properties: { cloudToDevice: { maxDeliveryCount: 3 } },
+      }),
+      501,
+      'NotImplemented',
+      /property 'maxDeliveryCount' of a hub's cloudToDevice/,
+    );
     const byIdentity = { hostName: 'hub.azure-devices.net', location: 'westus', authenticationType: 'SystemAssigned' };
     expectGateway(
       await arm('PUT', `${DPS}/dps${VERSION}`, { ...dpsBody, properties: { iotHubs: [byIdentity] } }),

@@ -10,9 +10,13 @@ describe('which hub a device gets, and what happens to it when that changes', ()
   let line: Issued;
   let hubHosts: [string, string];
   let counter = 0;
+  /** Of the devices that have any: by hub, in milliseconds. */
+  const latencies = new Map<string, Readonly<Record<string, number>>>();
 
   beforeAll(async () => {
-    fixture = await startDpsFixture();
+    fixture = await startDpsFixture({
+      hubLatencyMs: (hubName, registrationId) => latencies.get(registrationId)?.[hubName],
+    });
     line = await issue({ commonName: 'Line', issuer: fixture.root, isAuthority: true });
     const { hubs } = fixture.clients;
     const second = await hubs.iotHubResource.beginCreateOrUpdateAndWait(fixture.names.group, 'second-hub', {
@@ -85,6 +89,16 @@ describe('which hub a device gets, and what happens to it when that changes', ()
     expect(await hubOf(await device())).toBe(hubHosts[1]);
     await putGroup({ iotHubHostName: hubHosts[0] });
     expect(await hubOf(await device())).toBe(hubHosts[0]);
+  });
+
+  it('ok: geoLatency takes the nearest hub for each device, of those whose latency is known', async () => {
+    await putGroup({ allocationPolicy: 'geoLatency' });
+    const [here, there, nowhere] = await Promise.all([device(), device(), device()]);
+    latencies.set(here.registrationId, { [fixture.names.hub]: 10, 'second-hub': 80 });
+    latencies.set(there.registrationId, { [fixture.names.hub]: 90, 'second-hub': 20 });
+    expect(await hubOf(here)).toBe(hubHosts[0]);
+    expect(await hubOf(there)).toBe(hubHosts[1]);
+    expect(await hubOf(nowhere)).toBe(hubHosts[0]);
   });
 
   it('ok: migrate: the twin goes along and the old identity is gone', async () => {

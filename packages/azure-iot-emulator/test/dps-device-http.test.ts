@@ -88,8 +88,15 @@ describe('DPS’s device API over HTTP', () => {
       status: 404,
       body: { errorCode: 404202 },
     });
-    for (const body of [{ registrationId: 'http-4' }, {}, [], '{', { registrationId: 'http-3', csr: 'MIIB' }]) {
+    const tpm = { registrationId: 'http-3', tpm: { endorsementKey: 'AToAAQ', storageRootKey: 'AToAAQ' } };
+    for (const body of [{ registrationId: 'http-4' }, {}, [], '{', { registrationId: 'http-3', csr: 'MIIB' }, tpm]) {
       expect(await register(body)).toMatchObject({ status: 400, body: { errorCode: 400004 } });
+    }
+    for (const apiVersion of ['2021-11-01-preview', '2030-01-01']) {
+      expect(await callDeviceApi(fixture, one, { method: 'POST', path: '', apiVersion })).toMatchObject({
+        status: 400,
+        body: { errorCode: 400004, message: expect.stringMatching(/^Unknown api version .* 2019-03-31, /) },
+      });
     }
     const unversioned = await callDeviceApi(fixture, one, { method: 'POST', path: '', apiVersion: 'soon' });
     expect(unversioned).toMatchObject({

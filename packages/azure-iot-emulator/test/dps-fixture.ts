@@ -53,7 +53,7 @@ export async function startDpsFixture(options: StartAzureIotOptions = {}): Promi
   const root = await issueRoot('Contoso Root');
   await uploadVerified(clients, 'root', root);
   const owner = await clients.dps.iotDpsResource.listKeysForKeyName(names.dps, 'provisioningserviceowner', names.group);
-  // Without ports: the clients add their own fixed ones, and the preload leads those to the emulator.
+  // Without ports: the clients add their own fixed ones, and the hook leads those to the emulator.
   const connectionString = `HostName=contoso-dps.azure-devices-provisioning.localhost;SharedAccessKeyName=${owner.keyName};SharedAccessKey=${owner.primaryKey ?? ''}`;
   return {
     emulator,

@@ -242,14 +242,19 @@ describe('user name and client ID', () => {
   it.each([
     ['another hub', { username: 'h2.azure-devices.localhost/d1/?api-version=2021-04-12' }, 5, 'there is no hub h2'],
     ['an unknown device', { deviceId: 'D1' }, 5, "device 'D1' is not registered at hub h1"],
-    ['another client ID', { clientId: 'd2' }, 5, "client ID 'd2' has to be the user name's device ID 'd1'"],
+    ['another client ID', { clientId: 'd2' }, 5, "client ID 'd2' has to be 'd1', as in the user name"],
     [
-      'a module',
+      'an unknown module',
       { clientId: 'd1/m', username: 'h1.azure-devices.localhost/d1/m/?api-version=1' },
       5,
-      'module connections',
+      "module 'd1/m' is not registered at hub h1",
     ],
-    ['no device', { username: 'h1.azure-devices.localhost/' }, 4, 'is not {host}/{deviceId}/?api-version=...'],
+    [
+      'no device',
+      { username: 'h1.azure-devices.localhost/' },
+      4,
+      'is not {host}/{deviceId}[/{moduleId}]/?api-version=...',
+    ],
     ['no host', { username: 'd1' }, 5, "no service behind the user name 'd1'"],
   ])('fail: %s', async (_name, options, returnCode, reason) => {
     registerByThumbprint(leaf.thumbprintSha256);

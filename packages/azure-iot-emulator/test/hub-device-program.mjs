@@ -4,9 +4,10 @@ import common from 'azure-iot-common';
 import deviceSdk from 'azure-iot-device';
 import mqttTransports from 'azure-iot-device-mqtt';
 
-const { Client, Message } = deviceSdk;
+const { Client, Message, ModuleClient } = deviceSdk;
 const [connectionString, transport] = process.argv.slice(2);
-const client = Client.fromConnectionString(connectionString, mqttTransports[transport]);
+const kind = connectionString.includes('ModuleId=') ? ModuleClient : Client;
+const client = kind.fromConnectionString(connectionString, mqttTransports[transport]);
 
 const tell = (event, details = {}) => process.send({ event, ...details });
 
@@ -47,7 +48,8 @@ const commands = {
     });
   },
   async method({ name, status }) {
-    client.onDeviceMethod(name, (request, response) => {
+    const listen = (client.onDeviceMethod ?? client.onMethod).bind(client);
+    listen(name, (request, response) => {
       tell('method', { name: request.methodName, payload: request.payload });
       if (status !== undefined) void response.send(status, { echo: request.payload });
     });

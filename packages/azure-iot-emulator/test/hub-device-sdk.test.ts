@@ -19,7 +19,7 @@ afterEach(async () => {
 
 type Transport = 'Mqtt' | 'MqttWs';
 
-/** MQTT honours a port in the host name; the WebSocket transport is fixed to 443, which the preload leads here. */
+/** MQTT honours a port in the host name; the WebSocket transport is fixed to 443, which the hook leads here. */
 function hostName(transport: Transport): string {
   return transport === 'Mqtt' ? bed.hub.hostName : 'h1.azure-devices.localhost';
 }

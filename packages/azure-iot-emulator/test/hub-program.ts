@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { formatPorts, PORTS_VARIABLE } from '../src/redirect/route.ts';
 
 /** Something that a program said of its own accord. */
 export interface ProgramEvent {
@@ -39,11 +40,11 @@ export class Program {
     const rootFile = join(this.#folder, 'root.pem');
     writeFileSync(rootFile, options.rootPem);
     this.#process = fork(fileURLToPath(new URL(path, import.meta.url)), options.arguments, {
-      execArgv: ['--import', new URL('./hub-preload.mjs', import.meta.url).href],
+      execArgv: ['--import', new URL('../dist/redirect/hook.js', import.meta.url).href],
       env: {
         PATH: process.env.PATH,
         NODE_EXTRA_CA_CERTS: rootFile,
-        EMULATOR_PORT_443: String(options.port443),
+        [PORTS_VARIABLE]: formatPorts({ mqtt: options.port443, https: options.port443 }),
         DEBUG: process.env.DEBUG,
       },
     });

@@ -295,11 +295,15 @@ describe('who may call', () => {
 describe('what the emulator does not know', () => {
   it.each([
     ['GET', '/configurations'],
-    ['POST', '/devices'],
-    ['GET', '/devices/d1/modules'],
-    ['GET', '/twins/d1/modules/m'],
+    ['PUT', '/configurations/c1'],
+    ['POST', '/configurations/testQueries'],
+    ['POST', '/devices/d1/applyConfigurationContent'],
     ['PUT', '/jobs/v2/j1'],
-    ['GET', '/messages/serviceBound/feedback'],
+    ['GET', '/jobs/v2/j1'],
+    ['POST', '/jobs/v2/j1/cancel'],
+    ['GET', '/jobs/v2/query'],
+    ['POST', '/jobs/create'],
+    ['GET', '/digitaltwins/d1'],
     ['PATCH', '/devices/d1'],
   ])('fail: %s %s answers 501 and names the operation', async (method, path) => {
     const answer = await bed.call(method, path, { body: {} });
@@ -367,7 +371,7 @@ describe('what the emulator does not know', () => {
     const answer = await bed.call('GET', '/devices', isValid);
     expect([answer.status, answer.headers['iothub-errorcode']]).toEqual([500, 'ServerError']);
     expect(message(answer)).toContain('a fault of the emulator: Error: broken');
-    Object.defineProperty(bed.hub, 'registry', { value: { all: () => [] } });
+    Object.defineProperty(bed.hub, 'registry', { value: { all: () => [], allModules: () => [] } });
   });
 });
 

@@ -38,6 +38,21 @@ const commands = {
     }
     return pages;
   },
+  updateDevices: ({ devices, force }) =>
+    registry.updateDevices(devices, force).then(({ responseBody }) => responseBody),
+  removeDevices: ({ devices, force }) =>
+    registry.removeDevices(devices, force).then(({ responseBody }) => responseBody),
+  addModule: ({ module }) => registry.addModule(module).then(({ responseBody }) => responseBody),
+  modules: ({ deviceId }) => registry.getModulesOnDevice(deviceId).then(({ responseBody }) => responseBody),
+  module: ({ deviceId, moduleId }) => registry.getModule(deviceId, moduleId).then(({ responseBody }) => responseBody),
+  updateModule: ({ module }) => registry.updateModule(module).then(({ responseBody }) => responseBody),
+  removeModule: ({ deviceId, moduleId }) => registry.removeModule(deviceId, moduleId).then(() => null),
+  moduleTwin: ({ deviceId, moduleId }) =>
+    registry.getModuleTwin(deviceId, moduleId).then(({ responseBody }) => responseBody),
+  updateModuleTwin: ({ deviceId, moduleId, patch }) =>
+    registry.updateModuleTwin(deviceId, moduleId, patch, '*').then(({ responseBody }) => responseBody),
+  moduleMethod: ({ deviceId, moduleId, parameters }) =>
+    client.invokeDeviceMethod(deviceId, moduleId, parameters).then(({ result }) => result),
   addDevices: ({ devices }) => registry.addDevices(devices).then(({ responseBody }) => responseBody),
 };
 

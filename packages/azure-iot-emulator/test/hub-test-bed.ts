@@ -1,8 +1,10 @@
 import { request as httpsRequest } from 'node:https';
 import { createHttpApp } from '../src/http-app.ts';
+import { defaultHubAssumptions, type HubAssumptions } from '../src/hub/hub-assumptions.ts';
 import type { HubDirectory } from '../src/hub/hub-directory.ts';
 import { HubMqttService } from '../src/hub/hub-mqtt-service.ts';
 import { registerHubRoutes } from '../src/hub/hub-routes.ts';
+import type { QuotaMode } from '../src/hub/hub-quotas.ts';
 import { IotHub } from '../src/hub/iot-hub.ts';
 import { signToken } from './hub-token.ts';
 import { listenTls, type TlsListener } from '../src/tls/listener.ts';
@@ -51,10 +53,13 @@ export interface HubTestBedOptions {
   readonly startTimer?: StartTimer;
   /** A bearer token that counts as valid. */
   readonly bearerToken?: string;
+  readonly assumptions?: Partial<HubAssumptions>;
+  readonly quotas?: QuotaMode;
 }
 
 export async function openHub(options: HubTestBedOptions = {}): Promise<HubTestBed> {
-  const { bearerToken, ...clock } = options;
+  const { bearerToken, assumptions: changes, quotas, ...clock } = options;
+  const assumptions = { ...defaultHubAssumptions, ...changes };
   const log: string[] = [];
   const hubs: HubDirectory = { findByHostName: (name) => (hub.answersTo(name) ? hub : undefined) };
   const app = createHttpApp();
@@ -72,7 +77,7 @@ export async function openHub(options: HubTestBedOptions = {}): Promise<HubTestB
     port: 0,
     identity,
     http: (request, response) => app.routing(request, response),
-    mqttServices: [new HubMqttService({ hubs })],
+    mqttServices: [new HubMqttService({ hubs, assumptions })],
     log: (line) => log.push(line),
     ...clock,
   });
@@ -80,6 +85,8 @@ export async function openHub(options: HubTestBedOptions = {}): Promise<HubTestB
     name: 'h1',
     hostName: `h1.azure-devices.localhost:${listener.port}`,
     log: (line) => log.push(line),
+    assumptions,
+    ...(quotas && { quotas }),
     ...clock,
   });
   return {

@@ -28,7 +28,7 @@ class Recorder implements MqttService {
     return {
       sessionPresent: !connect.cleanSession,
       opened: () => note('opened'),
-      subscribe: (topicFilter, qos) => (topicFilter === 'forbidden' ? 0x80 : qos === 0 ? 0 : 1),
+      subscribe: (topicFilter, qos) => (topicFilter === 'forbidden' ? { refusal: 'forbidden' } : qos === 0 ? 0 : 1),
       subscribed: (topicFilter) => note(`subscribed ${topicFilter}`),
       unsubscribe: (topicFilter) => note(`unsubscribed ${topicFilter}`),
       publish: (packet) => {

@@ -4,10 +4,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AzureIotEmulator } from '../src/index.ts';
+import { formatPorts, PORTS_VARIABLE } from '../src/redirect/route.ts';
 
 /**
  * Runs a script with Microsoft's unmodified packages in a process of its own, which trusts the emulator's root by
- * NODE_EXTRA_CA_CERTS alone.
+ * NODE_EXTRA_CA_CERTS and is led to it by the hook of `azure-iot-emulator exec`.
  *
  * @param script - file name in this folder; gets `input` as JSON on stdin and prints JSON
  */
@@ -17,8 +18,12 @@ export async function runChild(emulator: AzureIotEmulator, script: string, input
     const roots = join(folder, 'roots.pem');
     await writeFile(roots, emulator.cloud.trustedRootsPem);
     const url = (file: string) => new URL(file, import.meta.url);
-    const child = spawn(process.execPath, ['--import', url('start-child-preload.mjs').href, url(script).pathname], {
-      env: { PATH: process.env['PATH'], NODE_EXTRA_CA_CERTS: roots, EMULATOR_PORT: String(emulator.mqttPort) },
+    const child = spawn(process.execPath, ['--import', url('../dist/redirect/hook.js').href, url(script).pathname], {
+      env: {
+        PATH: process.env['PATH'],
+        NODE_EXTRA_CA_CERTS: roots,
+        [PORTS_VARIABLE]: formatPorts(emulator.cloud.ports),
+      },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     const output: Buffer[] = [];

@@ -39,6 +39,7 @@ describe('startAzureIot', () => {
       trustedRootsPem: expect.stringMatching(/^-----BEGIN CERTIFICATE-----\n[\s\S]+-----END CERTIFICATE-----\n$/),
       subscriptionId,
       servicePrincipal: { tenantId, clientId, clientSecret },
+      ports: { mqtt: mqttPort, https: httpsPort },
     });
   });
 

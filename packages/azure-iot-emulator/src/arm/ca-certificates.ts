@@ -1,6 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import type { Shelf } from '../data/shelf.ts';
+import { looseShelf } from '../data/store.ts';
+import type { StoredMap } from '../data/stored-map.ts';
 import { type Certificate, readUploadedCertificate } from '../dps/certificate.ts';
 import { createEtag, unquotedEtag } from '../dps/etag.ts';
+import type { ArmAssumptions } from './arm-assumptions.ts';
 import { ProviderError } from './arm-error.ts';
 import { checkProofOfPossession } from './proof-of-possession.ts';
 
@@ -21,16 +25,32 @@ export interface CaCertificate {
 /** DPS allows 256 characters, hubs 64. */
 const NAME = /^[A-Za-z0-9._-]+$/;
 
+/** Options of {@link CaCertificates}. */
+export interface CaCertificatesOptions {
+  /** Unix milliseconds. */
+  readonly now: () => number;
+  readonly maxNameLength: number;
+  /** Default `refuse`. */
+  readonly expiredProof?: ArmAssumptions['expiredProof'];
+  /** Called after every change. */
+  readonly changed?: () => void;
+  /** Default: the certificates are kept in memory alone. */
+  readonly shelf?: Shelf;
+}
+
 /** The CA certificates of one DPS instance or hub, with the ETag rules of facts: each step needs the newest. */
 export class CaCertificates {
-  readonly #certificates = new Map<string, CaCertificate>();
+  readonly #certificates: StoredMap<CaCertificate>;
   readonly #now: () => number;
   readonly #maxNameLength: number;
+  readonly #expiredProof: ArmAssumptions['expiredProof'];
   readonly #changed: () => void;
 
-  constructor(options: { readonly now: () => number; readonly maxNameLength: number; readonly changed?: () => void }) {
+  constructor(options: CaCertificatesOptions) {
+    this.#certificates = (options.shelf ?? looseShelf()).map('certificates');
     this.#now = options.now;
     this.#maxNameLength = options.maxNameLength;
+    this.#expiredProof = options.expiredProof ?? 'refuse';
     this.#changed = options.changed ?? (() => undefined);
   }
 
@@ -80,7 +100,7 @@ export class CaCertificates {
     await checkProofOfPossession(readCertificateText(text), {
       authority: stored.certificate,
       verificationCode: stored.verificationCode,
-      nowMs: this.#now(),
+      nowMs: this.#expiredProof === 'refuse' ? this.#now() : undefined,
     });
     return this.#write({ ...stored, isVerified: true, verificationCode: undefined });
   }

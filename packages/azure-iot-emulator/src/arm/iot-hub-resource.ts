@@ -1,62 +1,42 @@
-import { createHash } from 'node:crypto';
-import { formatTime } from '../hub/dotnet-time.ts';
+import type { Shelf } from '../data/shelf.ts';
+import type { LocalAuthentication } from '../hub/device-admission.ts';
 import { IotHub, type IotHubOptions } from '../hub/iot-hub.ts';
 import { isJsonObject, type JsonObject } from '../hub/json.ts';
-import type { SharedAccessPolicy } from '../hub/shared-access-policy.ts';
+import type { ArmAssumptions } from './arm-assumptions.ts';
 import { ProviderError } from './arm-error.ts';
 import { CaCertificates } from './ca-certificates.ts';
-import {
-  parseSku,
-  type Resource,
-  type ResourceAddress,
-  type ResourceRequest,
-  resourceId,
-  stateOf,
-} from './resource.ts';
+import { parseLocalAuthentication, settleHub } from './hub-settings.ts';
+import { UNCHANGING } from './iot-hub-json.ts';
+import { parseSku, type Resource, type ResourceAddress, type ResourceRequest, type ResourceState } from './resource.ts';
 import { refuseUnsupported } from './unsupported-property.ts';
 
 /** An IoT Hub as Resource Manager has it. */
 export interface IotHubResource extends Resource {
   readonly hub: IotHub;
   readonly certificates: CaCertificates;
+  /** Undefined before the first PUT. */
+  localAuthentication: LocalAuthentication | undefined;
   events: { readonly retentionTimeInDays: number; readonly partitionCount: number };
+  messaging: { readonly messagingEndpoints: JsonObject; readonly cloudToDevice: JsonObject };
 }
 
 const SKUS = ['F1', 'S1', 'S2', 'S3', 'B1', 'B2', 'B3'];
 
 const FEEDBACK = { lockDurationAsIso8601: 'PT1M', ttlAsIso8601: 'PT1H', maxDeliveryCount: 10 };
 
-/** Properties of a hub that the emulator doesn't act on, as every hub has them. */
-const FIXED_PROPERTIES = {
-  ipFilterRules: [],
-  routing: {
-    endpoints: { serviceBusQueues: [], serviceBusTopics: [], eventHubs: [], storageContainers: [] },
-    routes: [],
-    fallbackRoute: {
-      name: '$fallback',
-      source: 'DeviceMessages',
-      condition: 'true',
-      endpointNames: ['events'],
-      isEnabled: true,
-    },
-  },
-  storageEndpoints: { $default: { sasTtlAsIso8601: 'PT1H', connectionString: '', containerName: '' } },
+const CLOUD_TO_DEVICE = { maxDeliveryCount: 10, defaultTtlAsIso8601: 'PT1H' };
+
+const MESSAGING = {
   messagingEndpoints: { fileNotifications: FEEDBACK },
-  enableFileUploadNotifications: false,
-  cloudToDevice: { maxDeliveryCount: 10, defaultTtlAsIso8601: 'PT1H', feedback: FEEDBACK },
-  features: 'None',
-  allowedFqdnList: [],
+  cloudToDevice: { ...CLOUD_TO_DEVICE, feedback: FEEDBACK },
 };
 
 const UNSUPPORTED = {
-  ...FIXED_PROPERTIES,
+  ...UNCHANGING,
   authorizationPolicies: [],
   publicNetworkAccess: 'Enabled',
   networkRuleSets: {},
   privateEndpointConnections: [],
-  disableLocalAuth: false,
-  disableDeviceSAS: false,
-  disableModuleSAS: false,
   restrictOutboundNetworkAccess: false,
   enableDataResidency: false,
 };
@@ -74,31 +54,52 @@ export function checkIotHubName(name: string): void {
 export function createIotHub(
   address: ResourceAddress,
   request: ResourceRequest,
-  { etag, ...hubOptions }: Omit<IotHubOptions, 'name'> & { readonly now: () => number; readonly etag: string },
+  { etag, ...options }: HubOptions & { readonly etag: string },
 ): IotHubResource {
-  const hub = new IotHub({ ...hubOptions, name: address.name });
-  const certificates: CaCertificates = new CaCertificates({
-    now: hubOptions.now,
-    maxNameLength: 64,
-    changed: () =>
-      hub.setCertificateAuthorities(
-        certificates
-          .list()
-          .map(({ name, certificate, isVerified }) => ({ name, certificateDer: certificate.der, isVerified })),
-      ),
-  });
+  // What a failed attempt of the same name may have left.
+  options.shelf.drop();
   return {
     address,
     location: request.location,
     tags: {},
     sku: {},
     etag,
-    createdMs: hubOptions.now(),
-    pending: undefined,
-    hub,
-    certificates,
+    createdMs: options.now(),
     events: { retentionTimeInDays: 1, partitionCount: 4 },
+    messaging: MESSAGING,
+    localAuthentication: undefined,
+    ...openHub(address.name, options),
   };
+}
+
+/** What a new hub and one that was stored are opened with. */
+export interface HubOptions extends Omit<IotHubOptions, 'name'> {
+  readonly expiredProof?: ArmAssumptions['expiredProof'];
+  readonly now: () => number;
+  /** What the hub keeps. */
+  readonly shelf: Shelf;
+}
+
+/** Makes a hub of what was stored. */
+export function restoreIotHub(state: ResourceState<IotHubResource>, options: HubOptions): IotHubResource {
+  const resource = { ...state, ...openHub(state.address.name, options) };
+  settleHub(resource);
+  return resource;
+}
+
+function openHub(name: string, options: HubOptions): Pick<IotHubResource, 'hub' | 'certificates' | 'pending'> {
+  const hub = new IotHub({ ...options, name });
+  const changed = (): void =>
+    hub.setCertificateAuthorities(
+      certificates.list().map(({ name: authority, certificate, isVerified }) => ({
+        name: authority,
+        certificateDer: certificate.der,
+        isVerified,
+      })),
+    );
+  const certificates = new CaCertificates({ ...options, maxNameLength: 64, changed });
+  changed();
+  return { hub, certificates, pending: undefined };
 }
 
 /**
@@ -109,8 +110,12 @@ export function createIotHub(
  */
 export function applyIotHubRequest(resource: IotHubResource, request: ResourceRequest): void {
   refuseUnsupported(request.properties, UNSUPPORTED, 'a hub');
+  const messaging = parseMessaging(request.properties, resource.messaging);
   resource.sku = parseSku(request.sku, SKUS);
   resource.tags = request.tags;
+  resource.messaging = messaging;
+  resource.localAuthentication = parseLocalAuthentication(request.properties);
+  settleHub(resource);
   const { events } = isJsonObject(request.properties['eventHubEndpoints'])
     ? request.properties['eventHubEndpoints']
     : {};
@@ -122,64 +127,15 @@ export function applyIotHubRequest(resource: IotHubResource, request: ResourceRe
   };
 }
 
-/** The order of rights in recorded answers; RegistryWrite includes reading there. */
-export function hubPolicyJson({ name, rights, primaryKey, secondaryKey }: SharedAccessPolicy): JsonObject {
-  const shown = rights.includes('RegistryWrite') ? rights.filter((right) => right !== 'RegistryRead') : rights;
-  return { keyName: name, primaryKey, secondaryKey, rights: shown.join(', ') };
-}
-
-/** The answer to GET, key order as recorded. */
-export function iotHubJson(resource: IotHubResource): JsonObject {
-  const { hub, location, events, createdMs } = resource;
-  const state = stateOf(resource);
-  const isReady = state !== 'Activating';
-  const name = hub.name.toLowerCase();
-  const serial = createHash('sha256').update(name).digest();
-  const endpoint = {
-    partitionIds: Array.from({ length: events.partitionCount }, (_, index) => String(index)),
-    path: name.slice(0, 25),
-    endpoint: `sb://iothub-ns-${name.slice(0, 10)}-${String(serial.readUInt32BE(0)).padStart(8, '0').slice(0, 8)}-${serial.toString('hex', 4, 9)}.servicebus.windows.net/`,
-  };
+/**
+ * Settings of queues that the emulator doesn't have (notifications of file uploads; feedback's locks) are kept and shown:
+ * the Azure CLI sends its own with every hub.
+ */
+function parseMessaging(properties: JsonObject, stored: IotHubResource['messaging']): IotHubResource['messaging'] {
+  const { messagingEndpoints, cloudToDevice } = properties;
+  if (isJsonObject(cloudToDevice)) refuseUnsupported(cloudToDevice, CLOUD_TO_DEVICE, "a hub's cloudToDevice");
   return {
-    ...commonJson(resource),
-    etag: resource.etag,
-    properties: {
-      locations: [{ location, role: 'primary' }],
-      state,
-      provisioningState: state === 'Active' ? 'Succeeded' : state,
-      ...(isReady && { hostName: hub.hostName }),
-      eventHubEndpoints: { events: { ...events, ...(isReady && endpoint) } },
-      ...FIXED_PROPERTIES,
-    },
-    sku: resource.sku,
-    identity: { type: 'None' },
-    systemData: { createdAt: formatTime(createdMs) },
-  };
-}
-
-/** The 201 of a PUT: what was sent, on its way. */
-export function acceptedIotHubJson(resource: IotHubResource, request: ResourceRequest): JsonObject {
-  return {
-    ...commonJson(resource),
-    properties: {
-      provisioningState: 'Accepted',
-      ...request.properties,
-      enableFileUploadNotifications: false,
-      features: 'None',
-      allowedFqdnList: [],
-    },
-    sku: resource.sku,
-  };
-}
-
-function commonJson({ address, location, tags }: IotHubResource): JsonObject {
-  return {
-    id: resourceId(address, 'IotHubs'),
-    name: address.name,
-    type: 'Microsoft.Devices/IotHubs',
-    location,
-    tags,
-    subscriptionid: address.subscriptionId,
-    resourcegroup: address.resourceGroup,
+    messagingEndpoints: isJsonObject(messagingEndpoints) ? messagingEndpoints : stored.messagingEndpoints,
+    cloudToDevice: isJsonObject(cloudToDevice) ? cloudToDevice : stored.cloudToDevice,
   };
 }

@@ -14,15 +14,8 @@ import {
   sendPutAccepted,
 } from './arm-request.ts';
 import { registerCertificateRoutes } from './certificate-routes.ts';
-import {
-  acceptedIotHubJson,
-  applyIotHubRequest,
-  checkIotHubName,
-  createIotHub,
-  hubPolicyJson,
-  iotHubJson,
-  type IotHubResource,
-} from './iot-hub-resource.ts';
+import { acceptedIotHubJson, hubPolicyJson, iotHubJson } from './iot-hub-json.ts';
+import { applyIotHubRequest, checkIotHubName, createIotHub, type IotHubResource } from './iot-hub-resource.ts';
 import type { ManagementPlane } from './management-plane.ts';
 import { checkNameAvailability, registerListRoutes } from './name-and-list-routes.ts';
 import { checkUpdate, parseResourceRequest, requireActive, type ResourceRequest } from './resource.ts';
@@ -87,7 +80,7 @@ function registerChanges(
     if (!isNew) checkUpdate(resource, wanted, TYPE);
     applyIotHubRequest(resource, wanted);
     if (isNew) iotHubs.add(resource);
-    else resource.etag = iotHubs.nextEtag();
+    else iotHubs.changed(resource);
     const { id, operation } = operations.start(() => undefined);
     resource.pending = pendingOf(isNew ? 'create' : 'update', operation);
     return sendPutAccepted(plane, request, reply, {
@@ -100,7 +93,7 @@ function registerChanges(
     requireActive(resource);
     const { tags } = isJsonObject(request.body) ? request.body : {};
     if (isJsonObject(tags)) resource.tags = tags;
-    resource.etag = iotHubs.nextEtag();
+    iotHubs.changed(resource);
     return reply.send(iotHubJson(resource));
   });
   app.delete<ArmRoute>(PATH, (request, reply) => {
@@ -123,10 +116,6 @@ function findOrCreate(
   if (plane.iotHubs.findByName(address.name) !== undefined) {
     throw new ProviderError('nameTaken', `IotHub name '${address.name}' not available.`);
   }
-  const { now, log, hosts } = plane.options;
-  const hostName = `${address.name}.${hosts.hubSuffix}`;
-  return {
-    resource: createIotHub(address, wanted, { hostName, now, log, etag: plane.iotHubs.nextEtag() }),
-    isNew: true,
-  };
+  const options = { ...plane.hubOptions(address.name), etag: plane.iotHubs.nextEtag() };
+  return { resource: createIotHub(address, wanted, options), isNew: true };
 }

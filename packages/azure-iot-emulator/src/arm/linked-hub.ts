@@ -13,7 +13,8 @@ export interface LinkedHubEntry extends LinkedHub {
 const MASKED_KEY = '****';
 
 /**
- * Reads `properties.iotHubs`. A masked key keeps the stored one; any other has to be a key of an existing hub.
+ * Reads `properties.iotHubs`. A masked key keeps the stored one; any other has to be a key of an existing hub, unless
+ * `hubs` is undefined.
  *
  * @throws {ProviderError} argumentInvalid, linkedHub, duplicateHubs
  * @throws {GatewayError} NotImplemented
@@ -21,7 +22,7 @@ const MASKED_KEY = '****';
 export function parseLinkedHubs(
   value: unknown,
   stored: readonly LinkedHubEntry[],
-  hubs: HubDirectory,
+  hubs: HubDirectory | undefined,
 ): readonly LinkedHubEntry[] {
   if (!Array.isArray(value)) throw new ProviderError('argumentInvalid', "Property 'iotHubs' has to be an array.");
   const entries = value.map((item: unknown) => parseEntry(item, stored, hubs));
@@ -33,7 +34,7 @@ export function parseLinkedHubs(
   return entries;
 }
 
-function parseEntry(item: unknown, stored: readonly LinkedHubEntry[], hubs: HubDirectory): LinkedHubEntry {
+function parseEntry(item: unknown, stored: readonly LinkedHubEntry[], hubs: HubDirectory | undefined): LinkedHubEntry {
   const entry = isJsonObject(item) ? item : {};
   if (entry['authenticationType'] != null && entry['authenticationType'] !== 'KeyBased') {
     throw new GatewayError(
@@ -47,7 +48,7 @@ function parseEntry(item: unknown, stored: readonly LinkedHubEntry[], hubs: HubD
     throw new ProviderError('argumentInvalid', `The location of linked hub '${connection.hostName}' is required.`);
   }
   const link = connection.key === MASKED_KEY ? keepStored(connection, stored) : connection;
-  if (link === connection) requireWorking(link, hubs);
+  if (link === connection && hubs !== undefined) requireWorking(link, hubs);
   return { ...link, location, ...parseOptions(entry) };
 }
 

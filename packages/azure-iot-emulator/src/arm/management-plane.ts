@@ -1,11 +1,17 @@
+import type { Shelf } from '../data/shelf.ts';
+import { looseShelf } from '../data/store.ts';
+import type { DpsLimits } from '../dps/dps-limits.ts';
 import type { ProvisioningDirectory } from '../dps/provisioning-instance.ts';
 import type { HubDirectory } from '../hub/hub-directory.ts';
 import type { IotHub } from '../hub/iot-hub.ts';
-import type { IotHubResource } from './iot-hub-resource.ts';
+import { startSystemTimer, type StartTimer } from '../mqtt/timer.ts';
+import { type ArmAssumptions, defaultArmAssumptions } from './arm-assumptions.ts';
+import { type HubOptions, type IotHubResource, restoreIotHub } from './iot-hub-resource.ts';
 import { Operations } from './operations.ts';
-import type { ProvisioningHosts, ProvisioningService } from './provisioning-service.ts';
+import { type InstanceOptions, type ProvisioningService, restoreProvisioningService } from './provisioning-service.ts';
+import type { ProvisioningHosts } from './provisioning-service-json.ts';
 import { ResourceGroups } from './resource-groups.ts';
-import { Resources, stateOf, type Resource } from './resource.ts';
+import { Resources, type ResourceState, stateOf, type Resource } from './resource.ts';
 
 /** Options of {@link ManagementPlane}. */
 export interface ManagementPlaneOptions {
@@ -21,6 +27,16 @@ export interface ManagementPlaneOptions {
   readonly operationRetryAfterSeconds: number | undefined;
   /** Unix milliseconds. */
   readonly now: () => number;
+  /** Default: {@link defaultArmAssumptions}. */
+  readonly assumptions?: ArmAssumptions;
+  /** Default: {@link defaultDpsLimits}. */
+  readonly dpsLimits?: DpsLimits;
+  /** What every hub is opened with beyond its own. */
+  readonly hubSettings?: Pick<HubOptions, 'assumptions' | 'quotas'>;
+  /** Default: the system's timers. */
+  readonly startTimer?: StartTimer;
+  /** What the plane keeps; default: everything in memory alone. */
+  readonly shelf?: Shelf;
   /** Gets one line for each thing that a hub refuses a device. */
   readonly log: (line: string) => void;
 }
@@ -28,11 +44,12 @@ export interface ManagementPlaneOptions {
 /** What exists in the emulator's one subscription; the other planes find their hubs and DPS instances here. */
 export class ManagementPlane {
   readonly options: ManagementPlaneOptions;
-  readonly groups = new ResourceGroups();
+  readonly assumptions: ArmAssumptions;
+  readonly groups: ResourceGroups;
   readonly operations: Operations;
-  // Where the counters of recorded ETags stood; any start will do.
-  readonly provisioningServices = new Resources<ProvisioningService>('provisioningServices', 0x0d_de_cf_00);
-  readonly iotHubs = new Resources<IotHubResource>('IotHubs', 0x0c_4a_11_00);
+  readonly provisioningServices: Resources<ProvisioningService>;
+  readonly iotHubs: Resources<IotHubResource>;
+  readonly #shelf: Shelf;
 
   readonly hubs: HubDirectory = {
     findByHostName: (hostName) => this.#usableHubs().find((hub) => hub.answersTo(hostName)),
@@ -48,12 +65,59 @@ export class ManagementPlane {
 
   constructor(options: ManagementPlaneOptions) {
     this.options = options;
-    this.operations = new Operations(options.operationPolls);
+    this.assumptions = options.assumptions ?? defaultArmAssumptions;
+    this.#shelf = options.shelf ?? looseShelf();
+    this.operations = new Operations(options.operationPolls, this.#shelf);
+    this.groups = new ResourceGroups(this.#shelf);
+    // Where the counters of recorded ETags stood; any start will do.
+    this.iotHubs = new Resources<IotHubResource>({
+      type: 'IotHubs',
+      firstEtag: 0x0c_4a_11_00,
+      shelf: this.#shelf.shelf('hubs'),
+      codec: {
+        encode: resourceState,
+        decode: (state) => restoreIotHub(...this.#stored<IotHubResource, HubOptions>(state, this.hubOptions)),
+      },
+    });
+    this.provisioningServices = new Resources<ProvisioningService>({
+      type: 'provisioningServices',
+      firstEtag: 0x0d_de_cf_00,
+      shelf: this.#shelf.shelf('provisioningServices'),
+      codec: {
+        encode: resourceState,
+        decode: (state) =>
+          restoreProvisioningService(
+            ...this.#stored<ProvisioningService, InstanceOptions>(state, this.instanceOptions),
+          ),
+      },
+    });
   }
+
+  /** What a hub of this plane is opened with. */
+  readonly hubOptions = (name: string): HubOptions => {
+    const { now, startTimer, log, hosts, hubSettings } = this.options;
+    return {
+      ...hubSettings,
+      hostName: `${name}.${hosts.hubSuffix}`,
+      now,
+      log,
+      ...(startTimer && { startTimer, startWaitTimer: startSystemTimer }),
+      expiredProof: this.assumptions.expiredProof,
+      shelf: this.#hubShelf(name),
+    };
+  };
+
+  /** What a DPS of this plane is opened with. */
+  readonly instanceOptions = (name: string): InstanceOptions => ({
+    now: this.options.now,
+    assumptions: this.assumptions,
+    ...(this.options.dpsLimits && { limits: this.options.dpsLimits }),
+    shelf: this.#instanceShelf(name),
+  });
 
   /** Deletes a group with all that is in it. */
   deleteGroup(name: string): void {
-    for (const service of this.provisioningServices.list(name)) this.provisioningServices.remove(service);
+    for (const service of this.provisioningServices.list(name)) this.deleteProvisioningService(service);
     for (const resource of this.iotHubs.list(name)) this.deleteHub(resource);
     this.groups.delete(name);
   }
@@ -62,11 +126,36 @@ export class ManagementPlane {
   deleteHub(resource: IotHubResource): void {
     this.iotHubs.remove(resource);
     resource.hub.close();
+    this.#hubShelf(resource.address.name).drop();
+  }
+
+  /** Deletes a DPS with its enrollments and records. */
+  deleteProvisioningService(service: ProvisioningService): void {
+    this.provisioningServices.remove(service);
+    this.#instanceShelf(service.address.name).drop();
   }
 
   /** Ends every connection of every hub. */
   close(): void {
     for (const { hub } of this.iotHubs.list()) hub.close();
+  }
+
+  #hubShelf(name: string): Shelf {
+    return this.#shelf.shelf(`hubs/${name.toLowerCase()}`);
+  }
+
+  #instanceShelf(name: string): Shelf {
+    return this.#shelf.shelf(`provisioningServices/${name.toLowerCase()}`);
+  }
+
+  /** A snapshot may come from another emulator's subscription. */
+  #stored<Item extends Resource, Options>(
+    state: unknown,
+    optionsOf: (name: string) => Options,
+  ): [ResourceState<Item>, Options] {
+    const stored = state as ResourceState<Item>;
+    const address = { ...stored.address, subscriptionId: this.options.subscriptionId };
+    return [{ ...stored, address }, optionsOf(address.name)];
   }
 
   #usableHubs(): readonly IotHub[] {
@@ -82,6 +171,12 @@ export class ManagementPlane {
       .filter(isUsable)
       .map(({ instance }) => instance);
   }
+}
+
+/** Everything but what has a place of its own and what is under way. */
+function resourceState(resource: IotHubResource | ProvisioningService): unknown {
+  const omitted = ['hub', 'instance', 'certificates', 'pending'];
+  return Object.fromEntries(Object.entries(resource).filter(([name]) => !omitted.includes(name)));
 }
 
 function isUsable(resource: Resource): boolean {

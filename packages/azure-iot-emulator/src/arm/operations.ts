@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import type { Shelf } from '../data/shelf.ts';
+import type { StoredMap } from '../data/stored-map.ts';
 import { GatewayError } from './arm-error.ts';
 
 /** A long-running operation: it ends after a number of looks at it, so that no test has to wait. */
@@ -35,11 +37,16 @@ export class Operation {
 /** The operations under way and done, by ID. */
 export class Operations {
   readonly #looks: number;
-  readonly #operations = new Map<string, Operation>();
+  readonly #operations: StoredMap<Operation>;
 
   /** @param looks - polls that are answered `Running` before `Succeeded`; 0 ends an operation at once */
-  constructor(looks: number) {
+  constructor(looks: number, shelf: Shelf) {
     this.#looks = looks;
+    this.#operations = shelf.map('operations', {
+      encode: () => 'Succeeded',
+      // What was under way when the emulator stopped has come to its end.
+      decode: () => new Operation(0, () => undefined),
+    });
   }
 
   start(complete: () => void): { readonly id: string; readonly operation: Operation } {

@@ -17,14 +17,12 @@ import { registerCertificateRoutes } from './certificate-routes.ts';
 import type { ManagementPlane } from './management-plane.ts';
 import { checkNameAvailability, registerListRoutes } from './name-and-list-routes.ts';
 import {
-  acceptedProvisioningServiceJson,
   applyProvisioningServiceRequest,
   checkProvisioningServiceName,
   createProvisioningService,
-  policyJson,
   type ProvisioningService,
-  provisioningServiceJson,
 } from './provisioning-service.ts';
+import { acceptedProvisioningServiceJson, policyJson, provisioningServiceJson } from './provisioning-service-json.ts';
 import { checkUpdate, parseResourceRequest, requireActive, resourceId } from './resource.ts';
 
 const TYPE = 'provisioningServices';
@@ -88,9 +86,10 @@ function registerChanges(
     const wanted = parseResourceRequest(request.body, request.headers['if-match']);
     const { service, isNew } = findOrCreate(plane, request, wanted);
     if (!isNew) checkUpdate(service, wanted, TYPE);
-    applyProvisioningServiceRequest(service, wanted, plane.hubs);
+    const { linkedHubKey } = plane.assumptions;
+    applyProvisioningServiceRequest(service, wanted, linkedHubKey === 'check' ? plane.hubs : undefined);
     if (isNew) provisioningServices.add(service);
-    else service.etag = provisioningServices.nextEtag();
+    else provisioningServices.changed(service);
     const { id, operation } = operations.start(() => undefined);
     service.pending = pendingOf(isNew ? 'create' : 'update', operation);
     const body = acceptedProvisioningServiceJson(service, wanted, isNew);
@@ -101,13 +100,13 @@ function registerChanges(
     requireActive(service);
     const { tags } = isJsonObject(request.body) ? request.body : {};
     if (isJsonObject(tags)) service.tags = tags;
-    service.etag = provisioningServices.nextEtag();
+    provisioningServices.changed(service);
     return reply.send(provisioningServiceJson(service, plane.options.hosts));
   });
   app.delete<ArmRoute>(PATH, (request, reply) => {
     const service = find(request);
     requireActive(service);
-    const { id, operation } = operations.start(() => provisioningServices.remove(service));
+    const { id, operation } = operations.start(() => plane.deleteProvisioningService(service));
     service.pending = pendingOf('delete', operation);
     return sendDeleteAccepted(plane, request, reply, link(service, id));
   });
@@ -125,7 +124,7 @@ function findOrCreate(
     throw new ProviderError('nameTaken', `Provisioning Service name '${address.name}' not available.`);
   }
   const service = createProvisioningService(address, wanted, {
-    now: plane.options.now,
+    ...plane.instanceOptions(address.name),
     etag: plane.provisioningServices.nextEtag(),
   });
   return { service, isNew: true };

@@ -1,18 +1,14 @@
 import { randomBytes } from 'node:crypto';
+import type { Shelf } from '../data/shelf.ts';
+import type { DpsLimits } from '../dps/dps-limits.ts';
 import { ProvisioningInstance, type ProvisioningPolicy, type ProvisioningRight } from '../dps/provisioning-instance.ts';
 import type { HubDirectory } from '../hub/hub-directory.ts';
-import { isJsonObject, type JsonObject } from '../hub/json.ts';
+import { isJsonObject } from '../hub/json.ts';
+import type { ArmAssumptions } from './arm-assumptions.ts';
 import { ProviderError } from './arm-error.ts';
 import { CaCertificates } from './ca-certificates.ts';
-import { type LinkedHubEntry, linkedHubJson, parseLinkedHubs } from './linked-hub.ts';
-import {
-  parseSku,
-  type Resource,
-  type ResourceAddress,
-  type ResourceRequest,
-  resourceId,
-  stateOf,
-} from './resource.ts';
+import { type LinkedHubEntry, parseLinkedHubs } from './linked-hub.ts';
+import { parseSku, type Resource, type ResourceAddress, type ResourceRequest, type ResourceState } from './resource.ts';
 import { refuseUnsupported } from './unsupported-property.ts';
 
 /** A DPS as Resource Manager has it. */
@@ -22,15 +18,8 @@ export interface ProvisioningService extends Resource {
   linkedHubs: readonly LinkedHubEntry[];
 }
 
-/** Host names in a DPS's answers. */
-export interface ProvisioningHosts {
-  /** `global.azure-devices-provisioning.localhost:8883`. */
-  readonly deviceEndpoint: string;
-  /** What follows `{name}.`: `azure-devices-provisioning.localhost:8443`. */
-  readonly serviceSuffix: string;
-}
-
-const ALLOCATION_POLICIES = ['Hashed', 'GeoLatency', 'Static'] as const;
+/** As Resource Manager spells them. */
+export const ALLOCATION_POLICIES = ['Hashed', 'GeoLatency', 'Static'] as const;
 const RIGHTS: readonly ProvisioningRight[] = [
   'ServiceConfig',
   'EnrollmentRead',
@@ -63,12 +52,49 @@ export function checkProvisioningServiceName(name: string): void {
 export function createProvisioningService(
   address: ResourceAddress,
   request: ResourceRequest,
-  { now, etag }: { readonly now: () => number; readonly etag: string },
+  { etag, ...options }: InstanceOptions & { readonly etag: string },
 ): ProvisioningService {
-  const certificates = new CaCertificates({ now, maxNameLength: 256 });
+  // What a failed attempt of the same name may have left.
+  options.shelf.drop();
+  return {
+    address,
+    location: request.location,
+    tags: {},
+    sku: {},
+    etag,
+    createdMs: options.now(),
+    linkedHubs: [],
+    ...openInstance(address.name, options),
+  };
+}
+
+/** What a new DPS and one that was stored are opened with. */
+export interface InstanceOptions {
+  readonly limits?: DpsLimits;
+  readonly assumptions?: ArmAssumptions;
+  /** Unix milliseconds. */
+  readonly now: () => number;
+  /** What the instance keeps. */
+  readonly shelf: Shelf;
+}
+
+/** Makes a DPS of what was stored. */
+export function restoreProvisioningService(
+  state: ResourceState<ProvisioningService>,
+  options: InstanceOptions,
+): ProvisioningService {
+  return { ...state, ...openInstance(state.address.name, options) };
+}
+
+function openInstance(
+  name: string,
+  { now, shelf, limits, assumptions }: InstanceOptions,
+): Pick<ProvisioningService, 'instance' | 'certificates' | 'pending'> {
+  const certificates = new CaCertificates({ now, maxNameLength: 256, shelf, ...assumptions });
+  const idScope = shelf.value('idScope', () => `0ne${randomBytes(4).toString('hex').toUpperCase()}`).current;
   const instance = new ProvisioningInstance({
-    name: address.name,
-    idScope: `0ne${randomBytes(4).toString('hex').toUpperCase()}`,
+    name,
+    idScope,
     settings: {
       allocationPolicy: 'hashed',
       linkedHubs: [],
@@ -76,23 +102,16 @@ export function createProvisioningService(
     },
     certificateAuthorities: () => certificates.list(),
     now,
+    shelf,
+    ...(limits && { limits }),
   });
-  return {
-    address,
-    location: request.location,
-    tags: {},
-    sku: {},
-    etag,
-    createdMs: now(),
-    pending: undefined,
-    instance,
-    certificates,
-    linkedHubs: [],
-  };
+  return { instance, certificates, pending: undefined };
 }
 
 /**
  * Takes over what a PUT says; changes nothing where it throws.
+ *
+ * @param hubs - where linked hubs have to be; undefined to take their connection strings as they are
  *
  * @throws {ProviderError} wrongSku, argumentInvalid, linkedHub, duplicateHubs
  * @throws {GatewayError} NotImplemented
@@ -100,7 +119,7 @@ export function createProvisioningService(
 export function applyProvisioningServiceRequest(
   service: ProvisioningService,
   request: ResourceRequest,
-  hubs: HubDirectory,
+  hubs: HubDirectory | undefined,
 ): void {
   const { properties } = request;
   refuseUnsupported(properties, UNSUPPORTED, 'a provisioning service');
@@ -154,87 +173,4 @@ function parsePolicies(value: unknown): readonly ProvisioningPolicy[] {
 function newPolicy(name: string, rights: readonly ProvisioningRight[]): ProvisioningPolicy {
   const newKey = () => randomBytes(32).toString('base64');
   return { name, rights, primaryKey: newKey(), secondaryKey: newKey() };
-}
-
-/** One entry of `listkeys`. */
-export function policyJson({ name, rights, primaryKey, secondaryKey }: ProvisioningPolicy): JsonObject {
-  return { keyName: name, primaryKey, secondaryKey, rights: rights.join(', ') };
-}
-
-/** The answer to GET, key order as recorded. */
-export function provisioningServiceJson(service: ProvisioningService, hosts: ProvisioningHosts): JsonObject {
-  const { instance, etag } = service;
-  const state = stateOf(service);
-  const isReady = state !== 'Activating';
-  return {
-    etag,
-    ...commonJson(service),
-    properties: {
-      state,
-      provisioningState: state === 'Active' ? 'Succeeded' : 'Accepted',
-      iotHubs: service.linkedHubs.map((entry) => linkedHubJson(entry)),
-      allocationPolicy: allocationPolicyJson(service),
-      ...(isReady && {
-        serviceOperationsHostName: `${instance.name}.${hosts.serviceSuffix}`,
-        deviceProvisioningHostName: hosts.deviceEndpoint,
-      }),
-      idScope: instance.idScope,
-    },
-    ...trailingJson(service),
-    sku: service.sku,
-  };
-}
-
-/** The 201 of a PUT: nothing is said of hosts and scope yet, and linked hubs come back as they were sent. */
-export function acceptedProvisioningServiceJson(
-  service: ProvisioningService,
-  request: ResourceRequest,
-  isNew: boolean,
-): JsonObject {
-  const { iotHubs, authorizationPolicies } = request.properties;
-  return {
-    ...(!isNew && request.etag !== undefined && { etag: request.etag }),
-    ...commonJson(service),
-    properties: {
-      state: isNew ? 'Activating' : 'Transitioning',
-      provisioningState: 'Accepted',
-      ...(iotHubs != null && { iotHubs: echoHubs(service, iotHubs) }),
-      allocationPolicy: allocationPolicyJson(service),
-      ...(authorizationPolicies != null && {
-        authorizationPolicies: service.instance.settings.policies.map(policyJson),
-      }),
-      idScope: null,
-    },
-    ...trailingJson(service),
-    sku: service.sku,
-  };
-}
-
-function echoHubs(service: ProvisioningService, sent: unknown): JsonObject[] {
-  const connectionStrings = Array.isArray(sent)
-    ? sent.map((item: unknown) => (isJsonObject(item) ? item['connectionString'] : ''))
-    : [];
-  return service.linkedHubs.map((entry, index) => ({
-    ...linkedHubJson(entry),
-    ...(connectionStrings[index] !== undefined && { connectionString: connectionStrings[index] }),
-  }));
-}
-
-function allocationPolicyJson({ instance }: ProvisioningService): string {
-  const { allocationPolicy } = instance.settings;
-  return ALLOCATION_POLICIES.find((name) => name.toLowerCase() === allocationPolicy.toLowerCase()) ?? 'Hashed';
-}
-
-function commonJson({ address, location }: ProvisioningService): JsonObject {
-  return { name: address.name, location };
-}
-
-function trailingJson({ address, tags }: ProvisioningService): JsonObject {
-  return {
-    resourcegroup: address.resourceGroup,
-    type: 'Microsoft.Devices/provisioningServices',
-    id: resourceId(address, 'provisioningServices'),
-    subscriptionid: address.subscriptionId,
-    tags,
-  };
 }

@@ -1,3 +1,6 @@
+import type { Shelf } from '../data/shelf.ts';
+import { looseShelf } from '../data/store.ts';
+import type { StoredMap } from '../data/stored-map.ts';
 import type { JsonObject } from '../hub/json.ts';
 import { GatewayError } from './arm-error.ts';
 
@@ -11,7 +14,11 @@ export interface ResourceGroup {
 
 /** The resource groups of the emulator's subscription; names compare without regard to case. */
 export class ResourceGroups {
-  readonly #groups = new Map<string, ResourceGroup>();
+  readonly #groups: StoredMap<ResourceGroup>;
+
+  constructor(shelf: Shelf = looseShelf()) {
+    this.#groups = shelf.map('groups');
+  }
 
   find(name: string): ResourceGroup | undefined {
     return this.#groups.get(name.toLowerCase());

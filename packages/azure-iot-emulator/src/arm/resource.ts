@@ -1,3 +1,5 @@
+import type { Shelf } from '../data/shelf.ts';
+import type { EntityCodec, StoredMap } from '../data/stored-map.ts';
 import { isJsonObject, type JsonObject } from '../hub/json.ts';
 import { twinEtag } from '../hub/entity-tag.ts';
 import { unquotedEtag } from '../dps/etag.ts';
@@ -26,22 +28,36 @@ export interface Resource {
   pending: { readonly kind: 'create' | 'update' | 'delete'; readonly operation: Operation } | undefined;
 }
 
+/** A resource as it is stored; what is under way is over when it is read. */
+export type ResourceState<Item extends Resource> = Omit<Item, 'pending' | 'certificates' | 'hub' | 'instance'>;
+
 /** `properties.state` while nothing or something is under way. */
 export function stateOf({ pending }: Resource): 'Active' | 'Activating' | 'Transitioning' | 'Deleting' {
   if (pending === undefined || pending.operation.isDone) return 'Active';
   return pending.kind === 'create' ? 'Activating' : pending.kind === 'delete' ? 'Deleting' : 'Transitioning';
 }
 
+/** Options of {@link Resources}. */
+export interface ResourcesOptions<Item extends Resource> {
+  readonly type: DevicesType;
+  /** Where the counter of ETags starts. */
+  readonly firstEtag: number;
+  readonly shelf: Shelf;
+  readonly codec: EntityCodec<Item>;
+}
+
 /** The resources of one type. Names are unique among all groups, as Azure's host names are. */
 export class Resources<Item extends Resource> {
   readonly type: DevicesType;
-  readonly #items = new Map<string, Item>();
-  readonly #deleted = new Set<string>();
-  #etagCounter: number;
+  readonly #items: StoredMap<Item>;
+  readonly #deleted: StoredMap<true>;
+  readonly #etagCounter: { current: number };
 
-  constructor(type: DevicesType, firstEtag: number) {
+  constructor({ type, firstEtag, shelf, codec }: ResourcesOptions<Item>) {
     this.type = type;
-    this.#etagCounter = firstEtag;
+    this.#etagCounter = shelf.value('etag', () => firstEtag);
+    this.#deleted = shelf.map('deleted');
+    this.#items = shelf.map('resources', codec);
   }
 
   /** Whatever group it is in. */
@@ -91,13 +107,19 @@ export class Resources<Item extends Resource> {
 
   remove(item: Item): void {
     this.#items.delete(item.address.name.toLowerCase());
-    this.#deleted.add(keyOf(item.address));
+    this.#deleted.set(keyOf(item.address), true);
   }
 
   /** Base64 of an eight-byte counter that grows with every change. */
   nextEtag(): string {
-    this.#etagCounter += 1;
-    return twinEtag(this.#etagCounter);
+    this.#etagCounter.current += 1;
+    return twinEtag(this.#etagCounter.current);
+  }
+
+  /** A resource has changed: it gets its next ETag. */
+  changed(item: Item): void {
+    item.etag = this.nextEtag();
+    this.#items.touch(item.address.name.toLowerCase());
   }
 }
 

@@ -20,13 +20,24 @@ export interface AllocationRequest {
   readonly currentHub: string | undefined;
 }
 
+/** Milliseconds from a device to a hub, by the hub's name; undefined where nobody knows. */
+export type HubLatency = (hubName: string, registrationId: string) => number | undefined;
+
+/** Where {@link allocate} chooses. */
+export interface AllocationPlace {
+  readonly instance: ProvisioningInstance;
+  readonly hubs: HubDirectory;
+  readonly hubLatencyMs?: HubLatency;
+}
+
 /**
  * Chooses the hub of a device: where it is now as long as the enrollment allows that hub; else by the enrollment's
  * policy, or the instance's where the enrollment has none.
  *
  * @throws {DpsError} hubNotFound: nothing is linked, or what was chosen doesn't exist or refuses the stored key
  */
-export function allocate(instance: ProvisioningInstance, hubs: HubDirectory, request: AllocationRequest): Target {
+export function allocate(place: AllocationPlace, request: AllocationRequest): Target {
+  const { instance, hubs } = place;
   const candidates = findCandidates(instance, request.enrollment);
   const [first] = candidates;
   if (first === undefined) {
@@ -37,14 +48,44 @@ export function allocate(instance: ProvisioningInstance, hubs: HubDirectory, req
     );
   }
   const current = candidates.find(({ hostName }) => isSameHub(hostName, request.currentHub));
+  if (current !== undefined) return { link: current, hub: openHub(hubs, current) };
   const policy = request.enrollment.allocationPolicy ?? instance.settings.allocationPolicy;
-  // Lowest latency can't be measured on one machine: the first hub stands for it, as it does for a static allocation.
-  const link = current ?? (policy === 'hashed' ? chooseByWeight(candidates, request.registrationId) : first);
-  return { link, hub: openHub(hubs, link) };
+  const { registrationId } = request;
+  const link =
+    policy === 'hashed'
+      ? chooseByWeight(candidates, registrationId)
+      : policy === 'geoLatency'
+        ? chooseByLatency(candidates, (name) => place.hubLatencyMs?.(name, registrationId) ?? Infinity)
+        : first;
+  return { link: link ?? first, hub: openHub(hubs, link ?? first) };
+}
+
+/** The nearest; the first of those where none is nearer, and so the first of all where no latency is stated. */
+function chooseByLatency(
+  candidates: readonly LinkedHub[],
+  latencyOf: (hubName: string) => number,
+): LinkedHub | undefined {
+  const latencies = candidates.map(({ hostName }) => latencyOf(hostName.split('.')[0] ?? hostName));
+  return candidates[latencies.indexOf(Math.min(...latencies))];
+}
+
+/**
+ * The hub that a webhook chose.
+ *
+ * @throws {DpsError} hubNotFound: it isn't one that the webhook was told; unauthorized: it has other keys by now
+ */
+export function openLinkedHub({ instance, hubs }: AllocationPlace, enrollment: Enrollment, hostName: string): Target {
+  const link = findCandidates(instance, enrollment).find((linked) => isSameHub(linked.hostName, hostName));
+  if (link !== undefined) return { link, hub: openHub(hubs, link) };
+  throw new DpsError(
+    'hubNotFound',
+    'IotHub not found',
+    `the webhook chose ${hostName}, which is none of its linkedHubs`,
+  );
 }
 
 /** Only hubs that the enrollment names; without names, every linked hub that takes part in allocation. */
-function findCandidates(instance: ProvisioningInstance, enrollment: Enrollment): readonly LinkedHub[] {
+export function findCandidates(instance: ProvisioningInstance, enrollment: Enrollment): readonly LinkedHub[] {
   const { linkedHubs } = instance.settings;
   const named =
     enrollment.iotHubs ?? (enrollment.iotHubHostName === undefined ? undefined : [enrollment.iotHubHostName]);

@@ -142,7 +142,8 @@ export function attestationJson(attestation: Attestation, withKeys: boolean): Js
   };
 }
 
-function certificateInfo(certificate: Certificate): JsonObject {
+/** What DPS reads back of a certificate. */
+export function certificateInfo(certificate: Certificate): JsonObject {
   return {
     subjectName: certificate.subject,
     sha1Thumbprint: certificate.thumbprintSha1,

@@ -11,7 +11,7 @@ const MODES = ['create', 'update', 'updateIfMatchETag', 'delete'] as const;
 /**
  * POST /enrollments or /enrollmentGroups: one change of each item, each by itself.
  *
- * @throws {DpsError} invalidArgument: the request itself is wrong; what is wrong with an item is in the result
+ * @throws {DpsError} invalidArgument, repeatedId: the request itself is wrong; what is wrong with an item is in the result
  */
 export function runBulkOperation(store: EnrollmentStore, kind: Enrollment['kind'], body: unknown): JsonObject {
   const collection = kind === 'group' ? 'enrollmentGroups' : 'enrollments';
@@ -22,8 +22,20 @@ export function runBulkOperation(store: EnrollmentStore, kind: Enrollment['kind'
   if (!Array.isArray(items) || items.length === 0 || items.length > MAX_ITEMS) {
     throw new DpsError('invalidArgument', `Invalid '${collection}': expected an array of 1 to ${MAX_ITEMS} items.`);
   }
+  requireUniqueIds(kind, items);
   const errors = items.flatMap((item: unknown) => itemErrors(store, { kind, mode, item }));
   return { isSuccessful: errors.length === 0, errors };
+}
+
+function requireUniqueIds(kind: Enrollment['kind'], items: readonly unknown[]): void {
+  const ids = items.map((item) => idOf(kind, item).toLowerCase());
+  const repeated = ids.find((id, index) => ids.indexOf(id) !== index);
+  if (repeated !== undefined) throw new DpsError('repeatedId', `'${repeated}' is there more than once.`);
+}
+
+function idOf(kind: Enrollment['kind'], item: unknown): string {
+  const field = kind === 'group' ? 'enrollmentGroupId' : 'registrationId';
+  return (isJsonObject(item) && optionalString(item[field], field)) || '';
 }
 
 interface BulkItem {
@@ -35,7 +47,7 @@ interface BulkItem {
 function itemErrors(store: EnrollmentStore, { kind, mode, item }: BulkItem): JsonObject[] {
   const idField = kind === 'group' ? 'enrollmentGroupId' : 'registrationId';
   const enrollment = isJsonObject(item) ? item : {};
-  const id = optionalString(enrollment[idField], idField) ?? '';
+  const id = idOf(kind, item);
   const etag = mode === 'updateIfMatchETag' ? (optionalString(enrollment['etag'], 'etag') ?? '') : '*';
   try {
     if (mode === 'delete') store.delete(kind, id, undefined);

@@ -6,6 +6,16 @@ export interface ChainFault {
   readonly reason: string;
 }
 
+/** What is left to choice in judging a chain. */
+export interface ChainRules {
+  /** Unix milliseconds. */
+  readonly nowMs: number;
+  /** Default `enforce`. */
+  readonly pathLength?: 'enforce' | 'ignore';
+  /** Of the verified authority itself; default `refuse`. */
+  readonly expiredAuthority?: 'refuse' | 'accept';
+}
+
 /** A chain that holds: the certificates from the leaf up to a verified authority, which is the last one. */
 export interface TrustedChain {
   readonly certificates: readonly Certificate[];
@@ -16,14 +26,19 @@ export interface TrustedChain {
  * issuers are authorities within their path length.
  *
  * @param chain - leaf first, as presented
- * @param nowMs - Unix milliseconds
+ * @param rules - the time, and what is left to choice
  * @returns undefined where the chain holds together
  */
-export async function findChainFault(chain: readonly Certificate[], nowMs: number): Promise<ChainFault | undefined> {
+export async function findChainFault(
+  chain: readonly Certificate[],
+  rules: ChainRules,
+): Promise<ChainFault | undefined> {
   for (const [index, certificate] of chain.entries()) {
     const issuer = chain[index + 1];
     const fault =
-      timeFault(certificate, nowMs) ?? authorityFault(certificate, index) ?? (await issuerFault(certificate, issuer));
+      timeFault(certificate, rules.nowMs) ??
+      authorityFault(certificate, index, rules) ??
+      (await issuerFault(certificate, issuer));
     if (fault !== undefined) return fault;
   }
   return undefined;
@@ -41,12 +56,12 @@ function timeFault(certificate: Certificate, nowMs: number): ChainFault | undefi
 }
 
 /** `index` counts from the leaf, so that `index - 1` intermediates stand below an authority. */
-function authorityFault(certificate: Certificate, index: number): ChainFault | undefined {
+function authorityFault(certificate: Certificate, index: number, { pathLength }: ChainRules): ChainFault | undefined {
   if (index === 0) return undefined;
   if (!certificate.isAuthority) {
     return { fault: 'notAnAuthority', reason: `${certificate.subject} is no certificate authority (basicConstraints)` };
   }
-  if (certificate.pathLength !== undefined && index - 1 > certificate.pathLength) {
+  if (pathLength !== 'ignore' && certificate.pathLength !== undefined && index - 1 > certificate.pathLength) {
     return {
       fault: 'notAnAuthority',
       reason: `${certificate.subject} allows ${certificate.pathLength} intermediates below it, ${index - 1} were presented`,
@@ -70,14 +85,15 @@ async function issuerFault(certificate: Certificate, issuer: Certificate | undef
 export async function trustChain(
   chain: readonly Certificate[],
   verifiedAuthorities: readonly Certificate[],
-  nowMs: number,
+  rules: ChainRules,
 ): Promise<TrustedChain | ChainFault> {
   const isVerified = (certificate: Certificate) =>
     verifiedAuthorities.some((authority) => isSameCertificate(authority, certificate));
   const last = chain.at(-1);
   const issuer = last && !isVerified(last) ? await findIssuer(last, verifiedAuthorities) : undefined;
   if (issuer !== undefined) {
-    const fault = timeFault(issuer, nowMs) ?? authorityFault(issuer, chain.length);
+    const expired = rules.expiredAuthority === 'accept' ? undefined : timeFault(issuer, rules.nowMs);
+    const fault = expired ?? authorityFault(issuer, chain.length, rules);
     return fault ?? { certificates: [...chain, issuer] };
   }
   const top = chain.findLastIndex((certificate, index) => index > 0 && isVerified(certificate));

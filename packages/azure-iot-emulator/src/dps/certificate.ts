@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { createHash, webcrypto } from 'node:crypto';
 import { BasicConstraintsExtension, X509Certificate } from '@peculiar/x509';
+import { BoundedCache } from './bounded-cache.ts';
 
 /** A certificate that a device or an operator handed in, read once. */
 export interface Certificate {
@@ -25,8 +26,19 @@ export interface Certificate {
 
 const parsed = new WeakMap<Certificate, X509Certificate>();
 
+/**
+ * By the bytes of certificates, so that nothing is taken on trust: a device shows its chain with every request, and a
+ * fleet shares all of it but the leaves. Whether a certificate is in its time is judged anew each time.
+ */
+const read = new BoundedCache<Certificate>(4096);
+const issued = new BoundedCache<Promise<boolean>>(8192);
+
 /** @throws {SyntaxError} the bytes are not one DER certificate */
 export function readCertificate(der: Uint8Array): Certificate {
+  return read.get(thumbprint('sha256', der), () => readNewCertificate(der));
+}
+
+function readNewCertificate(der: Uint8Array): Certificate {
   let certificate: X509Certificate;
   try {
     certificate = new X509Certificate(der);
@@ -67,7 +79,13 @@ function firstPemBlock(text: string): string | undefined {
 }
 
 /** True where `issuer`'s name is `certificate`'s issuer and its key made the signature. Validity is not looked at. */
-export async function isIssuedBy(certificate: Certificate, issuer: Certificate): Promise<boolean> {
+export function isIssuedBy(certificate: Certificate, issuer: Certificate): Promise<boolean> {
+  return issued.get(`${certificate.thumbprintSha256} ${issuer.thumbprintSha256}`, () =>
+    checkIssuedBy(certificate, issuer),
+  );
+}
+
+async function checkIssuedBy(certificate: Certificate, issuer: Certificate): Promise<boolean> {
   const child = requireParsed(certificate);
   const parent = requireParsed(issuer);
   const sameName = Buffer.from(child.issuerName.toArrayBuffer()).equals(

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { presentedChain } from '../tls/presented-chain.ts';
-import type { DeviceClaim, DeviceRegistration } from './device-registration.ts';
+import type { DeviceClaim } from './device-claim.ts';
+import type { DeviceRegistration } from './device-registration.ts';
 import { DpsError } from './dps-error.ts';
 import { sendDpsError, toDpsError } from './dps-error-reply.ts';
 
@@ -40,8 +41,13 @@ export function registerDpsDeviceRoutes(app: FastifyInstance, { registration, no
       .header('Retry-After', String(registration.retryAfterSeconds))
       .send(body);
   });
-  app.get<DeviceRoute & { Params: { operationId: string } }>(`${DEVICE_PATH}/operations/:operationId`, (request) =>
-    registration.operationStatus(claimOf(request), request.params.operationId),
+  app.get<DeviceRoute & { Params: { operationId: string } }>(
+    `${DEVICE_PATH}/operations/:operationId`,
+    async (request, reply) => {
+      const body = await registration.operationStatus(claimOf(request), request.params.operationId);
+      if (body['status'] !== 'assigning') return body;
+      return reply.code(202).header('Retry-After', String(registration.retryAfterSeconds)).send(body);
+    },
   );
   app.post<DeviceRoute>(DEVICE_PATH, (request) => registration.lookUp(claimOf(request)));
 }

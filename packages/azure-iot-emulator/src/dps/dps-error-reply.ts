@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import { DpsError } from './dps-error.ts';
-import { ThrottledError } from './polling-limit.ts';
+import { ThrottledError } from './rate-limit.ts';
 
 /**
  * What is answered for an error of a route: DPS's own as it is, Fastify's refusal of a body as an invalid argument.

@@ -1,7 +1,15 @@
-import type { ConnectRefusal, MqttClient, MqttConnect, MqttService, MqttSession } from '../mqtt/service.ts';
-import { type DeviceClaim, type DeviceRegistration } from './device-registration.ts';
+import type {
+  ConnectRefusal,
+  MqttClient,
+  MqttConnect,
+  MqttService,
+  MqttSession,
+  SubscriptionRefusal,
+} from '../mqtt/service.ts';
+import type { DeviceClaim } from './device-claim.ts';
+import type { DeviceRegistration } from './device-registration.ts';
 import { DpsError } from './dps-error.ts';
-import { ThrottledError } from './polling-limit.ts';
+import { ThrottledError } from './rate-limit.ts';
 import { registrationKey } from './registration-id.ts';
 
 /** `{idScope}/registrations/{registrationId}/api-version={version}[&ClientVersion=..]` (DPS documents, MQTT). */
@@ -71,8 +79,8 @@ class DpsMqttSession implements MqttSession {
     // Nothing to say before the device asks.
   }
 
-  subscribe(topicFilter: string, qos: 0 | 1 | 2): 0 | 1 | 0x80 {
-    if (topicFilter !== RESPONSE_FILTER) return 0x80;
+  subscribe(topicFilter: string, qos: 0 | 1 | 2): 0 | 1 | SubscriptionRefusal {
+    if (topicFilter !== RESPONSE_FILTER) return { refusal: `DPS grants ${RESPONSE_FILTER} alone` };
     this.#isSubscribed = true;
     return qos === 0 ? 0 : 1;
   }

@@ -2,13 +2,17 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { AccessTokens } from '../entra/access-tokens.ts';
 import { formatTrackingTime } from '../hub/dotnet-time.ts';
+import { serviceVersionProblem } from './api-version.ts';
 import { attestationJson } from './attestation.ts';
 import { runBulkOperation } from './bulk-operation.ts';
+import type { DpsAssumptions } from './dps-assumptions.ts';
 import { DpsError } from './dps-error.ts';
 import { sendDpsError, toDpsError } from './dps-error-reply.ts';
+import type { DpsLimits } from './dps-limits.ts';
 import { type Enrollment, enrollmentJson } from './enrollment.ts';
 import type { ProvisioningDirectory, ProvisioningInstance, ProvisioningRight } from './provisioning-instance.ts';
 import { checkQuery, type Page, takePage } from './query.ts';
+import { RateLimit } from './rate-limit.ts';
 import { registrationJson } from './registration-record.ts';
 import { authorize } from './service-authorization.ts';
 
@@ -20,17 +24,24 @@ export interface DpsServiceOptions {
   readonly now: () => number;
   /** Gets why a call was refused, which the client isn't told in such detail. */
   readonly log: (line: string) => void;
+  readonly assumptions: DpsAssumptions;
+  readonly limits: DpsLimits;
 }
 
-/** Service api-versions that the emulator takes; newer instances of DPS refuse the older ones. */
-const API_VERSIONS = ['2019-03-31', '2021-06-01', '2021-10-01', '2025-07-01-preview'];
+/** What a route works with. */
+interface ServicePlane extends DpsServiceOptions {
+  readonly operations: RateLimit;
+}
 
 interface IdRoute {
   Params: { id: string };
 }
 
 /** Registers the service plane of DPS: enrollments, enrollment groups and registration records. */
-export function registerDpsServiceRoutes(app: FastifyInstance, options: DpsServiceOptions): void {
+export function registerDpsServiceRoutes(app: FastifyInstance, settings: DpsServiceOptions): void {
+  const { limits, now } = settings;
+  const rate = { calls: limits.operationsPerMinute, windowMs: 60_000, what: 'operations', now };
+  const options: ServicePlane = { ...settings, operations: new RateLimit(rate) };
   app.setErrorHandler((error, request, reply) => answerError(options, error, request, reply));
   app.setNotFoundHandler((request) => {
     throw new DpsError('unsupported', `The emulator does not support ${request.method} ${pathOf(request)} of DPS.`);
@@ -46,7 +57,7 @@ export function registerDpsServiceRoutes(app: FastifyInstance, options: DpsServi
 
 function registerEnrollmentRoutes(
   app: FastifyInstance,
-  options: DpsServiceOptions,
+  options: ServicePlane,
   kind: Enrollment['kind'],
   path: string,
 ): void {
@@ -88,7 +99,7 @@ function registerEnrollmentRoutes(
   });
 }
 
-function registerRegistrationRoutes(app: FastifyInstance, options: DpsServiceOptions): void {
+function registerRegistrationRoutes(app: FastifyInstance, options: ServicePlane): void {
   app.get<IdRoute>('/registrations/:id', async (request) => {
     const instance = await openInstance(options, request, 'RegistrationStatusRead');
     return registrationJson(instance.registrations.get(request.params.id));
@@ -109,7 +120,7 @@ function registerRegistrationRoutes(app: FastifyInstance, options: DpsServiceOpt
 }
 
 async function openInstance(
-  { instances, tokens, now }: DpsServiceOptions,
+  { instances, tokens, now, operations }: ServicePlane,
   request: FastifyRequest,
   right: ProvisioningRight,
 ): Promise<ProvisioningInstance> {
@@ -124,19 +135,21 @@ async function openInstance(
     right,
     nowMs: now(),
   });
+  operations.count(instance.idScope);
   return instance;
 }
 
 /** The gateway in front of DPS refuses in the hub's classic shape (azure-iot-sdk-csharp issue 3479). */
 function checkApiVersion(
-  { now }: DpsServiceOptions,
+  { now, assumptions }: DpsServiceOptions,
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply | undefined {
   const version = (request.query as Readonly<Record<string, string | undefined>>)['api-version'];
-  if (version !== undefined && API_VERSIONS.includes(version)) return undefined;
+  const known = serviceVersionProblem(version, assumptions.serviceVersion2019 === 'serve');
+  if (known === undefined) return undefined;
   return reply.code(400).send({
-    Message: `ErrorCode:ArgumentInvalid;Unknown api version; uri: ${pathOf(request)}; the emulator knows ${API_VERSIONS.join(', ')}`,
+    Message: `ErrorCode:ArgumentInvalid;Unknown api version; uri: ${pathOf(request)}; the emulator knows ${known}`,
     ExceptionMessage: `Tracking ID:${randomUUID().replaceAll('-', '')}-TimeStamp:${formatTrackingTime(now())}`,
   });
 }
@@ -149,7 +162,7 @@ function answerError(
 ): FastifyReply {
   const known = toDpsError(error);
   options.log(
-    `DPS ${request.method} ${pathOf(request)}: ${known.code} ${known.message} ${known.reason ?? ''}`.trimEnd(),
+    `DPS ${request.method} ${pathOf(request)}: ${known.code} ${known.message} tracking ID ${known.trackingId} ${known.reason ?? ''}`.trimEnd(),
   );
   return sendDpsError(reply, known, options.now());
 }

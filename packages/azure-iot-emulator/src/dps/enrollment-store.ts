@@ -1,6 +1,10 @@
+import type { Shelf } from '../data/shelf.ts';
+import { looseShelf } from '../data/store.ts';
+import type { StoredMap } from '../data/stored-map.ts';
 import { ownCertificates, pairItems } from './attestation.ts';
 import { type Certificate, isSameCertificate } from './certificate.ts';
 import { DpsError } from './dps-error.ts';
+import type { DpsLimits } from './dps-limits.ts';
 import { type Enrollment, type EnrollmentDraft, parseEnrollment } from './enrollment.ts';
 import { createEtag, unquotedEtag } from './etag.ts';
 import { isRegistrationId, registrationKey } from './registration-id.ts';
@@ -11,15 +15,17 @@ type Kind = Enrollment['kind'];
 export interface EnrollmentSurroundings {
   readonly linkedHubNames: readonly string[];
   readonly authorityNames: readonly string[];
+  readonly limits: DpsLimits;
 }
 
 /** The individual enrollments and enrollment groups of one DPS instance. IDs compare without regard to case. */
 export class EnrollmentStore {
-  readonly #items: Readonly<Record<Kind, Map<string, Enrollment>>> = { individual: new Map(), group: new Map() };
+  readonly #items: Readonly<Record<Kind, StoredMap<Enrollment>>>;
   readonly #surroundings: () => EnrollmentSurroundings;
   readonly #now: () => number;
 
-  constructor(surroundings: () => EnrollmentSurroundings, now: () => number) {
+  constructor(surroundings: () => EnrollmentSurroundings, now: () => number, shelf: Shelf = looseShelf()) {
+    this.#items = { individual: shelf.map('enrollments'), group: shelf.map('enrollmentGroups') };
     this.#surroundings = surroundings;
     this.#now = now;
   }
@@ -47,7 +53,7 @@ export class EnrollmentStore {
   /**
    * Creates (no If-Match) or replaces (If-Match) an enrollment.
    *
-   * @throws {DpsError} invalidArgument, unsupported, enrollmentExists, groupExists, the not-found ones, preconditionFailed
+   * @throws {DpsError} invalidArgument, unsupported, tooManyEnrollments, enrollmentExists, groupExists, the not-found ones, preconditionFailed
    */
   put(kind: Kind, id: string, body: unknown, ifMatch: string | undefined): Enrollment {
     if (!isRegistrationId(id)) throw new DpsError('invalidArgument', `Invalid ${label(kind)} ID '${id}'.`);
@@ -57,6 +63,7 @@ export class EnrollmentStore {
     if (ifMatch !== undefined) requireMatch(this.get(kind, id), ifMatch);
     const draft = parseEnrollment(kind, id, body, stored);
     this.#checkSurroundings(draft);
+    if (stored === undefined) this.#requireRoom(draft);
     const now = this.#now();
     const enrollment = { ...draft, etag: createEtag(now, '3300'), createdMs: stored?.createdMs ?? now, updatedMs: now };
     this.#items[kind].set(registrationKey(id), enrollment);
@@ -80,6 +87,26 @@ export class EnrollmentStore {
       throw new DpsError('invalidArgument', `IoT hub '${unlinked}' is not linked to this provisioning service.`);
     }
     this.#checkAttestation(draft, authorityNames);
+  }
+
+  #requireRoom({ kind, attestation: { type } }: EnrollmentDraft): void {
+    const { limits } = this.#surroundings();
+    const limit =
+      kind === 'individual'
+        ? limits.individualEnrollments
+        : type === 'x509'
+          ? limits.x509Groups
+          : limits.symmetricKeyGroups;
+    if (limit === Infinity) return;
+    const present = [...this.#items[kind].values()];
+    const count =
+      kind === 'individual' ? present.length : present.filter((item) => item.attestation.type === type).length;
+    if (count >= limit) {
+      throw new DpsError(
+        'tooManyEnrollments',
+        `There are ${limit} ${label(kind)}s of type ${type}, which is the quota.`,
+      );
+    }
   }
 
   #checkAttestation(draft: EnrollmentDraft, authorityNames: readonly string[]): void {

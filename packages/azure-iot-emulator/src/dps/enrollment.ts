@@ -4,8 +4,8 @@ import { DpsError } from './dps-error.ts';
 import type { JsonObject } from '../hub/json.ts';
 import { optionalBoolean, optionalChoice, optionalObject, optionalString, optionalStrings } from './request-field.ts';
 
-/** Allocation policies of an enrollment that the emulator carries out. */
-export type AllocationPolicy = 'hashed' | 'geoLatency' | 'static';
+/** Allocation policies of an enrollment. */
+export type AllocationPolicy = 'hashed' | 'geoLatency' | 'static' | 'custom';
 
 /** An individual enrollment or an enrollment group. */
 export interface Enrollment {
@@ -19,6 +19,8 @@ export interface Enrollment {
   readonly capabilities: { readonly iotEdge: boolean };
   readonly reprovisionPolicy: { readonly updateHubAssignment: boolean; readonly migrateDeviceData: boolean };
   readonly allocationPolicy?: AllocationPolicy;
+  /** The webhook that is asked with policy `custom`. */
+  readonly customAllocationDefinition?: { readonly webhookUrl: string; readonly apiVersion: string };
   /** Host names; absent means every hub that is linked. */
   readonly iotHubs?: readonly string[];
   /** The older way to name one hub. */
@@ -34,15 +36,13 @@ export interface Enrollment {
 /** An enrollment before the store has given it ETag and times. */
 export type EnrollmentDraft = Omit<Enrollment, 'etag' | 'createdMs' | 'updatedMs'>;
 
+/** The first api-version of the service API in which a webhook can be defined. */
+const FIRST_WEBHOOK_VERSION = '2018-09-01-preview';
+
 const POLICIES = ['hashed', 'geoLatency', 'static', 'custom'] as const;
 
 /** Features of DPS that would change what a registration does, so that leaving them out silently would mislead. */
-const UNSUPPORTED_FIELDS = [
-  'customAllocationDefinition',
-  'credentialPolicyName',
-  'clientCertificateIssuancePolicy',
-  'trustBundleId',
-];
+const UNSUPPORTED_FIELDS = ['credentialPolicyName', 'clientCertificateIssuancePolicy', 'trustBundleId'];
 
 /**
  * Reads a PUT body. Unknown fields are passed over, as is what only DPS writes (etag, times, registrationState).
@@ -99,11 +99,10 @@ function parseReprovisionPolicy(value: unknown): Enrollment['reprovisionPolicy']
   };
 }
 
-function parseAllocation(json: JsonObject): Pick<Enrollment, 'allocationPolicy' | 'iotHubs' | 'iotHubHostName'> {
+type Allocation = Pick<Enrollment, 'allocationPolicy' | 'customAllocationDefinition' | 'iotHubs' | 'iotHubHostName'>;
+
+function parseAllocation(json: JsonObject): Allocation {
   const policy = optionalChoice(json['allocationPolicy'], 'allocationPolicy', POLICIES);
-  if (policy === 'custom') {
-    throw new DpsError('unsupported', "The emulator does not support allocationPolicy 'custom' (a webhook).");
-  }
   const iotHubs = optionalStrings(json['iotHubs'], 'iotHubs');
   const iotHubHostName = optionalString(json['iotHubHostName'], 'iotHubHostName');
   // Message of a real answer (azure-sdk-for-python issue 35368).
@@ -113,14 +112,43 @@ function parseAllocation(json: JsonObject): Pick<Enrollment, 'allocationPolicy' 
   if (policy === 'static' && !iotHubs?.length) {
     throw new DpsError('invalidArgument', 'Enrollment iotHubs must be specified when allocationPolicy is static.');
   }
+  const definition = parseDefinition(json['customAllocationDefinition']);
+  if (policy === 'custom' && definition === undefined) {
+    throw new DpsError(
+      'invalidArgument',
+      'customAllocationDefinition must be specified when allocationPolicy is custom.',
+    );
+  }
   return {
     ...(policy !== undefined && { allocationPolicy: policy }),
+    ...(definition && { customAllocationDefinition: definition }),
     ...(iotHubs?.length && { iotHubs }),
     ...(iotHubHostName !== undefined && { iotHubHostName }),
   };
 }
 
-function parseInitialTwin(value: unknown): Enrollment['initialTwin'] {
+function parseDefinition(value: unknown): Enrollment['customAllocationDefinition'] {
+  const definition = optionalObject(value, 'customAllocationDefinition');
+  if (definition === undefined) return undefined;
+  const webhookUrl = optionalString(definition['webhookUrl'], 'customAllocationDefinition.webhookUrl') ?? '';
+  const apiVersion = optionalString(definition['apiVersion'], 'customAllocationDefinition.apiVersion') ?? '';
+  if (!/^https?:$/.test(URL.canParse(webhookUrl) ? new URL(webhookUrl).protocol : '')) {
+    throw new DpsError(
+      'invalidArgument',
+      "Invalid 'customAllocationDefinition.webhookUrl': expected an https address.",
+    );
+  }
+  if (!/^20\d\d-\d\d-\d\d(?:-preview)?$/.test(apiVersion) || apiVersion < FIRST_WEBHOOK_VERSION) {
+    throw new DpsError(
+      'invalidArgument',
+      `Invalid 'customAllocationDefinition.apiVersion': expected ${FIRST_WEBHOOK_VERSION} or later.`,
+    );
+  }
+  return { webhookUrl, apiVersion };
+}
+
+/** Reads `initialTwin` of an enrollment or of a webhook's answer. @throws {DpsError} invalidArgument */
+export function parseInitialTwin(value: unknown): Enrollment['initialTwin'] {
   const twin = optionalObject(value, 'initialTwin');
   if (twin === undefined) return undefined;
   const properties = optionalObject(twin['properties'], 'initialTwin.properties');
@@ -136,8 +164,8 @@ function withoutCollectionFields(collection: JsonObject | undefined): JsonObject
 
 /** The JSON that DPS reads back; absent options are left out. `registrationState` is for individual enrollments. */
 export function enrollmentJson(enrollment: Enrollment, registrationState?: JsonObject): JsonObject {
-  const { kind, deviceId, initialTwin, iotHubHostName, allocationPolicy, iotHubs, optionalDeviceInformation } =
-    enrollment;
+  const { kind, deviceId, initialTwin, iotHubHostName, allocationPolicy, iotHubs } = enrollment;
+  const { customAllocationDefinition, optionalDeviceInformation } = enrollment;
   return {
     [kind === 'group' ? 'enrollmentGroupId' : 'registrationId']: enrollment.id,
     ...(deviceId !== undefined && { deviceId }),
@@ -155,6 +183,7 @@ export function enrollmentJson(enrollment: Enrollment, registrationState?: JsonO
     lastUpdatedDateTimeUtc: formatTime(enrollment.updatedMs),
     ...(allocationPolicy !== undefined && { allocationPolicy }),
     ...(iotHubs && { iotHubs }),
+    ...(customAllocationDefinition && { customAllocationDefinition }),
     ...(optionalDeviceInformation && { optionalDeviceInformation }),
   };
 }

@@ -1,4 +1,7 @@
+import type { Shelf } from '../data/shelf.ts';
+import { looseShelf } from '../data/store.ts';
 import type { Certificate } from './certificate.ts';
+import { defaultDpsLimits, type DpsLimits } from './dps-limits.ts';
 import { EnrollmentStore } from './enrollment-store.ts';
 import { RegistrationStore } from './registration-record.ts';
 import { registrationKey } from './registration-id.ts';
@@ -56,6 +59,10 @@ export interface ProvisioningInstanceOptions {
   readonly certificateAuthorities: () => readonly CertificateAuthority[];
   /** Unix milliseconds. */
   readonly now: () => number;
+  /** Default: {@link defaultDpsLimits}. */
+  readonly limits?: DpsLimits;
+  /** What it keeps; default: everything in memory alone. */
+  readonly shelf?: Shelf;
 }
 
 /** One Device Provisioning Service: what its service and device planes work on. */
@@ -64,23 +71,35 @@ export class ProvisioningInstance {
   readonly idScope: string;
   readonly enrollments: EnrollmentStore;
   readonly registrations: RegistrationStore;
-  settings: ProvisioningSettings;
+  readonly #settings: { current: ProvisioningSettings };
   readonly #authorities: () => readonly CertificateAuthority[];
   readonly #registerCalls = new Map<string, number>();
 
   constructor(options: ProvisioningInstanceOptions) {
     this.name = options.name;
     this.idScope = options.idScope;
-    this.settings = options.settings;
+    const shelf = options.shelf ?? looseShelf();
+    this.#settings = shelf.value('settings', () => options.settings);
     this.#authorities = options.certificateAuthorities;
-    this.registrations = new RegistrationStore(options.now);
+    this.registrations = new RegistrationStore(options.now, shelf);
     this.enrollments = new EnrollmentStore(
       () => ({
         linkedHubNames: this.settings.linkedHubs.map(({ hostName }) => hostName),
         authorityNames: this.certificateAuthorities.map(({ name }) => name),
+        limits: options.limits ?? defaultDpsLimits,
       }),
       options.now,
+      shelf,
     );
+  }
+
+  /** What the management plane may change. */
+  get settings(): ProvisioningSettings {
+    return this.#settings.current;
+  }
+
+  set settings(settings: ProvisioningSettings) {
+    this.#settings.current = settings;
   }
 
   get certificateAuthorities(): readonly CertificateAuthority[] {

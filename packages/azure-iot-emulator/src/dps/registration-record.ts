@@ -1,3 +1,6 @@
+import type { Shelf } from '../data/shelf.ts';
+import { looseShelf } from '../data/store.ts';
+import type { StoredMap } from '../data/stored-map.ts';
 import { formatTime } from '../hub/dotnet-time.ts';
 import { DpsError } from './dps-error.ts';
 import { requireMatch } from './enrollment-store.ts';
@@ -12,13 +15,15 @@ export type RegistrationSubstatus =
 /** What DPS keeps of a device that registered. */
 export interface RegistrationRecord {
   readonly registrationId: string;
-  readonly status: 'assigned' | 'failed';
+  readonly status: 'assigned' | 'failed' | 'disabled';
   /** Host name of the hub, with the port where the emulator's has one; after a failure, of the hub before it. */
   readonly assignedHub?: string;
   readonly deviceId?: string;
   readonly substatus?: RegistrationSubstatus;
   readonly errorCode?: number;
   readonly errorMessage?: string;
+  /** What an allocation webhook has for the device; JSON. */
+  readonly payload?: unknown;
   /** Absent for a device with an individual enrollment. */
   readonly enrollmentGroupId?: string;
   readonly attestationType: 'x509' | 'symmetricKey';
@@ -30,10 +35,11 @@ export interface RegistrationRecord {
 
 /** The registration records of one DPS instance. */
 export class RegistrationStore {
-  readonly #records = new Map<string, RegistrationRecord>();
+  readonly #records: StoredMap<RegistrationRecord>;
   readonly #now: () => number;
 
-  constructor(now: () => number) {
+  constructor(now: () => number, shelf: Shelf = looseShelf()) {
+    this.#records = shelf.map('registrations');
     this.#now = now;
   }
 
@@ -50,6 +56,12 @@ export class RegistrationStore {
 
   list(): readonly RegistrationRecord[] {
     return [...this.#records.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, record]) => record);
+  }
+
+  /** @throws {DpsError} tooManyEnrollments: there are `limit` records, and none is this device's */
+  requireRoom(registrationId: string, limit: number): void {
+    if (this.#records.size < limit || this.find(registrationId) !== undefined) return;
+    throw new DpsError('tooManyEnrollments', `There are ${limit} registrations, which is the quota.`);
   }
 
   put(record: Omit<RegistrationRecord, 'etag' | 'createdMs' | 'updatedMs'>): RegistrationRecord {
@@ -70,7 +82,7 @@ export class RegistrationStore {
 
 /** The record as DPS's service plane shows it. */
 export function registrationJson(record: RegistrationRecord): JsonObject {
-  const { assignedHub, deviceId, substatus, errorCode, errorMessage } = record;
+  const { assignedHub, deviceId, substatus, errorCode, errorMessage, payload } = record;
   const isAssigned = record.status === 'assigned';
   return {
     registrationId: record.registrationId,
@@ -83,6 +95,7 @@ export function registrationJson(record: RegistrationRecord): JsonObject {
     ...(errorMessage !== undefined && { errorMessage }),
     lastUpdatedDateTimeUtc: formatTime(record.updatedMs),
     etag: record.etag,
+    ...(payload !== undefined && { payload: payload as JsonObject }),
   };
 }
 

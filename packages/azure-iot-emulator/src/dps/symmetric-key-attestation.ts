@@ -2,10 +2,12 @@ import { createHmac } from 'node:crypto';
 import { isSignedBy, lastValidMs, parseSharedAccessSignature } from '../hub/shared-access-signature.ts';
 import type { Attestation } from './attestation.ts';
 import type { Attested } from './attested.ts';
+import type { DpsAssumptions } from './dps-assumptions.ts';
 import { DpsError } from './dps-error.ts';
 import type { Enrollment } from './enrollment.ts';
 import type { ProvisioningInstance } from './provisioning-instance.ts';
 import { registrationKey } from './registration-id.ts';
+import { requireEnabled, unknownDevice } from './x509-attestation.ts';
 
 /** What {@link attestBySignature} judges. */
 export interface SignatureEvidence {
@@ -15,6 +17,7 @@ export interface SignatureEvidence {
   readonly signature: string;
   /** Unix milliseconds. */
   readonly nowMs: number;
+  readonly assumptions: DpsAssumptions;
 }
 
 type KeyPair = Extract<Attestation, { type: 'symmetricKey' }>['keys'];
@@ -23,7 +26,7 @@ type KeyPair = Extract<Attestation, { type: 'symmetricKey' }>['keys'];
  * Symmetric key attestation of DPS: the individual enrollment's key signed the token, or a key derived for the
  * registration ID from a group's.
  *
- * @throws {DpsError} unauthorized
+ * @throws {DpsError} unauthorized, enrollmentDisabled; enrollmentNotFound, where that is assumed
  */
 export function attestBySignature(instance: ProvisioningInstance, evidence: SignatureEvidence): Attested {
   const { registrationId } = evidence;
@@ -39,11 +42,12 @@ export function attestBySignature(instance: ProvisioningInstance, evidence: Sign
   for (const enrollment of candidates) {
     const keys = keysOf(enrollment, registrationId);
     if (keys !== undefined && isSignedBy(token, [keys.primary, keys.secondary])) {
-      if (!enrollment.isEnabled) throw refuse(`${enrollment.kind} enrollment '${enrollment.id}' is disabled`);
+      requireEnabled(enrollment);
       return { enrollment, symmetricKeys: keys };
     }
   }
-  throw refuse(`no enrollment for ${registrationId} has the key that signed`);
+  const reason = `no enrollment for ${registrationId} has the key that signed`;
+  throw individual === undefined ? unknownDevice(evidence, reason) : refuse(reason);
 }
 
 function keysOf(enrollment: Enrollment, registrationId: string): KeyPair | undefined {

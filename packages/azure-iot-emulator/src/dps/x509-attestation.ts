@@ -1,7 +1,8 @@
 import type { Attested } from './attested.ts';
 import { ownCertificates, pairItems } from './attestation.ts';
 import { type Certificate, isSameCertificate, isSelfSigned, readCertificate } from './certificate.ts';
-import { type ChainFault, findChainFault, trustChain } from './certificate-chain.ts';
+import { type ChainFault, type ChainRules, findChainFault, trustChain } from './certificate-chain.ts';
+import type { DpsAssumptions } from './dps-assumptions.ts';
 import { DpsError } from './dps-error.ts';
 import type { Enrollment } from './enrollment.ts';
 import type { ProvisioningInstance } from './provisioning-instance.ts';
@@ -14,19 +15,21 @@ export interface X509Evidence {
   readonly presentedChain: readonly Uint8Array[];
   /** Unix milliseconds. */
   readonly nowMs: number;
+  readonly assumptions: DpsAssumptions;
 }
 
 /**
  * X.509 attestation of DPS: the chain holds and is in its time, the leaf's common name is the registration ID, and the
  * first enrollment found on the way from the leaf to the root is enabled.
  *
- * @throws {DpsError} unauthorized, with the wording that DPS has for the case and the whole story as `reason`
+ * @throws {DpsError} enrollmentDisabled; enrollmentNotFound, where that is assumed; unauthorized, with the wording that DPS has for the case and the whole story as `reason`
  */
 export async function attestByCertificate(instance: ProvisioningInstance, evidence: X509Evidence): Promise<Attested> {
   const chain = readChain(evidence.presentedChain);
   const leaf = chain[0];
   if (leaf === undefined) throw refuse('Unauthorized', 'no client certificate was presented');
-  const fault = await findChainFault(chain, evidence.nowMs);
+  const rules = { nowMs: evidence.nowMs, ...evidence.assumptions };
+  const fault = await findChainFault(chain, rules);
   if (fault !== undefined) throw refuse('Invalid certificate.', fault.reason);
   if (registrationKey(leaf.commonName ?? '') !== registrationKey(evidence.registrationId)) {
     throw refuse(
@@ -36,8 +39,8 @@ export async function attestByCertificate(instance: ProvisioningInstance, eviden
   }
   const individual = instance.enrollments.find('individual', evidence.registrationId);
   return individual === undefined
-    ? attestByGroup(instance, chain, evidence.nowMs)
-    : attestByIndividual(instance, individual, { chain, leaf, nowMs: evidence.nowMs });
+    ? attestByGroup(instance, chain, { ...rules, ...evidence })
+    : attestByIndividual(instance, individual, { chain, leaf, rules });
 }
 
 function readChain(presented: readonly Uint8Array[]): Certificate[] {
@@ -51,7 +54,7 @@ function readChain(presented: readonly Uint8Array[]): Certificate[] {
 async function attestByIndividual(
   instance: ProvisioningInstance,
   enrollment: Enrollment,
-  presented: { readonly chain: readonly Certificate[]; readonly leaf: Certificate; readonly nowMs: number },
+  presented: { readonly chain: readonly Certificate[]; readonly leaf: Certificate; readonly rules: ChainRules },
 ): Promise<Attested> {
   requireEnabled(enrollment);
   const own = ownCertificates(enrollment.attestation);
@@ -62,26 +65,28 @@ async function attestByIndividual(
     );
   }
   // A self-signed device certificate needs no CA; one that a CA issued has to lead to a verified one.
-  if (!(await isSelfSigned(presented.leaf))) await requireTrust(instance, presented.chain, presented.nowMs);
-  return { enrollment, thumbprints: thumbprintPair(own, presented.leaf) };
+  if (!(await isSelfSigned(presented.leaf))) await requireTrust(instance, presented.chain, presented.rules);
+  return { enrollment, leaf: presented.leaf, thumbprints: thumbprintPair(own, presented.leaf) };
 }
 
 async function attestByGroup(
   instance: ProvisioningInstance,
   chain: readonly Certificate[],
-  nowMs: number,
+  rules: ChainRules & X509Evidence,
 ): Promise<Attested> {
-  const [leaf, ...issuers] = await requireTrust(instance, chain, nowMs);
+  const [leaf, ...issuers] = await requireTrust(instance, chain, rules);
   if (leaf === undefined) throw refuse('Unauthorized', 'no client certificate was presented');
   for (const issuer of issuers) {
     const enrollment = findGroup(instance, issuer);
     if (enrollment !== undefined) {
       requireEnabled(enrollment);
-      return { enrollment, thumbprints: thumbprintPair([leaf], leaf) };
+      return rules.assumptions.groupDeviceIdentity === 'thumbprint'
+        ? { enrollment, leaf, thumbprints: thumbprintPair([leaf], leaf) }
+        : { enrollment, leaf, isCertificateAuthority: true };
     }
   }
-  throw refuse(
-    'Unauthorized',
+  throw unknownDevice(
+    rules,
     `no enrollment has ${leaf.subject} or one of its issuers: ${issuers.map(({ subject }) => subject).join(', ')}`,
   );
 }
@@ -89,13 +94,13 @@ async function attestByGroup(
 async function requireTrust(
   instance: ProvisioningInstance,
   chain: readonly Certificate[],
-  nowMs: number,
+  rules: ChainRules,
 ): Promise<readonly Certificate[]> {
   const verified = instance.certificateAuthorities.filter(({ isVerified }) => isVerified);
   const trusted = await trustChain(
     chain,
     verified.map(({ certificate }) => certificate),
-    nowMs,
+    rules,
   );
   if ('fault' in trusted) throw refuse(wording(trusted), trusted.reason);
   return trusted.certificates;
@@ -118,15 +123,29 @@ function findGroup(instance: ProvisioningInstance, issuer: Certificate): Enrollm
   });
 }
 
-function requireEnabled(enrollment: Enrollment): void {
+export function requireEnabled(enrollment: Enrollment): void {
   if (!enrollment.isEnabled)
-    throw refuse('Unauthorized', `${enrollment.kind} enrollment '${enrollment.id}' is disabled`);
+    throw new DpsError(
+      'enrollmentDisabled',
+      'Unauthorized',
+      `${enrollment.kind} enrollment '${enrollment.id}' is disabled`,
+    );
 }
 
 /** DPS puts the thumbprints of the device's certificate on the hub identity, the primary twice where there is one only. */
 function thumbprintPair(own: readonly Certificate[], leaf: Certificate): { primary: string; secondary: string } {
   const primary = (own[0] ?? leaf).thumbprintSha256;
   return { primary, secondary: own[1]?.thumbprintSha256 ?? primary };
+}
+
+/** A device that no enrollment knows. */
+export function unknownDevice(
+  { registrationId, assumptions }: Pick<X509Evidence, 'registrationId' | 'assumptions'>,
+  reason: string,
+): DpsError {
+  return assumptions.unknownDevice === 'notFound'
+    ? new DpsError('enrollmentNotFound', `Registration '${registrationId}' not found.`, reason)
+    : refuse('Unauthorized', reason);
 }
 
 function refuse(message: string, reason: string): DpsError {

@@ -1,5 +1,5 @@
 import { timingSafeEqual, createHash } from 'node:crypto';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { EntraError } from './entra-error.ts';
 import type { ServicePrincipal } from './service-principal.ts';
 import { TOKEN_LIFETIME_SECONDS, type TokenAuthority } from './token-authority.ts';
@@ -10,7 +10,7 @@ export interface EntraPlane {
   readonly principal: ServicePrincipal;
   /** Resources that a token may be asked for, for example `https://management.azure.com`. */
   readonly audiences: readonly string[];
-  /** Base address under which clients reach this plane, for example `https://localhost:8443`. */
+  /** Base address of Resource Manager, which clients may ask a token for, for example `https://localhost:8443`. */
   readonly origin: string;
   /** Unix milliseconds. */
   readonly now: () => number;
@@ -22,14 +22,13 @@ export interface EntraPlane {
  * `adfs` is taken for the tenant too: the Azure CLI asks there where instance discovery on the internet is to be left out.
  */
 export function registerEntraRoutes(app: FastifyInstance, plane: EntraPlane): void {
-  const configuration = (tenant: string, reply: FastifyReply) =>
-    answer(plane, reply, () => openIdConfiguration(plane, requireTenant(plane, tenant)));
-  app.get<TenantRoute>('/:tenant/v2.0/.well-known/openid-configuration', (request, reply) =>
-    configuration(request.params.tenant, reply),
-  );
-  app.get<TenantRoute>('/:tenant/.well-known/openid-configuration', (request, reply) =>
-    configuration(request.params.tenant, reply),
-  );
+  for (const path of ['/:tenant/v2.0/.well-known/openid-configuration', '/:tenant/.well-known/openid-configuration']) {
+    app.get<TenantRoute>(path, (request, reply) =>
+      answer(plane, reply, () =>
+        openIdConfiguration(plane, originOf(request), requireTenant(plane, request.params.tenant)),
+      ),
+    );
+  }
   app.get<TenantRoute>('/:tenant/discovery/v2.0/keys', (request, reply) =>
     answer(plane, reply, () => {
       requireTenant(plane, request.params.tenant);
@@ -38,10 +37,15 @@ export function registerEntraRoutes(app: FastifyInstance, plane: EntraPlane): vo
   );
   for (const path of ['/:tenant/oauth2/v2.0/token', '/:tenant/oauth2/token']) {
     app.post<TenantRoute & { Body: unknown }>(path, (request, reply) =>
-      answer(plane, reply, () => token(plane, request.params.tenant, formFields(request.body))),
+      answer(plane, reply, () => token(plane, request, formFields(request.body))),
     );
   }
-  app.get('/common/discovery/instance', () => instanceDiscovery(plane));
+  app.get('/common/discovery/instance', (request) => instanceDiscovery(plane, originOf(request)));
+}
+
+/** Clients check that what an authority says of itself begins as they know it: `https://` and the host they asked. */
+function originOf({ host }: Pick<FastifyRequest, 'host'>): string {
+  return `https://${host}`;
 }
 
 interface TenantRoute {
@@ -67,12 +71,12 @@ function requireTenant(plane: EntraPlane, tenant: string): string {
   return tenant;
 }
 
-function issuer(plane: EntraPlane): string {
-  return `${plane.origin}/${plane.principal.tenantId}/v2.0`;
+function issuer(plane: EntraPlane, origin: string): string {
+  return `${origin}/${plane.principal.tenantId}/v2.0`;
 }
 
-function openIdConfiguration(plane: EntraPlane, tenant: string): Record<string, unknown> {
-  const base = `${plane.origin}/${tenant}`;
+function openIdConfiguration(plane: EntraPlane, origin: string, tenant: string): Record<string, unknown> {
+  const base = `${origin}/${tenant}`;
   return {
     token_endpoint: `${base}/oauth2/v2.0/token`,
     token_endpoint_auth_methods_supported: ['client_secret_post'],
@@ -83,18 +87,18 @@ function openIdConfiguration(plane: EntraPlane, tenant: string): Record<string, 
     response_types_supported: ['code', 'id_token', 'token'],
     scopes_supported: ['openid'],
     grant_types_supported: ['client_credentials'],
-    issuer: issuer(plane),
+    issuer: issuer(plane, origin),
     authorization_endpoint: `${base}/oauth2/v2.0/authorize`,
     claims_supported: ['sub', 'iss', 'aud', 'exp', 'iat', 'nbf', 'tid', 'appid'],
     tenant_region_scope: null,
-    cloud_instance_name: new URL(plane.origin).host,
+    cloud_instance_name: new URL(origin).host,
   };
 }
 
-function instanceDiscovery(plane: EntraPlane): Record<string, unknown> {
-  const host = new URL(plane.origin).host;
+function instanceDiscovery(plane: EntraPlane, origin: string): Record<string, unknown> {
+  const host = new URL(origin).host;
   return {
-    tenant_discovery_endpoint: `${plane.origin}/${plane.principal.tenantId}/v2.0/.well-known/openid-configuration`,
+    tenant_discovery_endpoint: `${origin}/${plane.principal.tenantId}/v2.0/.well-known/openid-configuration`,
     'api-version': '1.1',
     metadata: [{ preferred_network: host, preferred_cache: host, aliases: [host] }],
   };
@@ -104,8 +108,12 @@ function formFields(body: unknown): URLSearchParams {
   return body instanceof URLSearchParams ? body : new URLSearchParams();
 }
 
-async function token(plane: EntraPlane, tenant: string, form: URLSearchParams): Promise<Record<string, unknown>> {
-  requireTenant(plane, tenant);
+async function token(
+  plane: EntraPlane,
+  request: FastifyRequest<TenantRoute>,
+  form: URLSearchParams,
+): Promise<Record<string, unknown>> {
+  requireTenant(plane, request.params.tenant);
   const grant = requireField(form, 'grant_type');
   if (grant !== 'client_credentials') {
     throw new EntraError('unsupportedGrant', `The app requested an unsupported grant type '${grant}'.`);
@@ -116,7 +124,7 @@ async function token(plane: EntraPlane, tenant: string, form: URLSearchParams): 
     token_type: 'Bearer',
     expires_in: TOKEN_LIFETIME_SECONDS,
     ext_expires_in: TOKEN_LIFETIME_SECONDS,
-    access_token: await plane.authority.issue(audience, issuer(plane)),
+    access_token: await plane.authority.issue(audience, issuer(plane, originOf(request))),
   };
 }
 

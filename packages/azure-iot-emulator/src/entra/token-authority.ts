@@ -1,10 +1,22 @@
 import { randomUUID } from 'node:crypto';
-import { type CryptoKey, type JWK, SignJWT, exportJWK, generateKeyPair, jwtVerify } from 'jose';
+import { type CryptoKey, type JWK, SignJWT, exportJWK, generateKeyPair, importJWK, jwtVerify } from 'jose';
 import type { AccessTokens } from './access-tokens.ts';
 import type { ServicePrincipal } from './service-principal.ts';
 
 /** Seconds for which a token of Entra ID's client-credentials flow is good. */
 export const TOKEN_LIFETIME_SECONDS = 3600;
+
+/** The key that tokens are signed with, as it is kept; holds a secret. */
+export interface TokenKey {
+  readonly privateJwk: JWK;
+  readonly keyId: string;
+}
+
+/** A new P-256 key. */
+export async function createTokenKey(): Promise<TokenKey> {
+  const { privateKey } = await generateKeyPair('ES256', { extractable: true });
+  return { privateJwk: await exportJWK(privateKey), keyId: randomUUID() };
+}
 
 interface SigningKey {
   readonly privateKey: CryptoKey;
@@ -25,9 +37,15 @@ export class TokenAuthority implements AccessTokens {
   }
 
   /** `now` gives Unix milliseconds. */
-  static async create(principal: ServicePrincipal, now: () => number): Promise<TokenAuthority> {
-    const { privateKey, publicKey } = await generateKeyPair('ES256');
-    return new TokenAuthority({ privateKey, publicKey, keyId: randomUUID() }, principal, now);
+  static async create(principal: ServicePrincipal, now: () => number, kept?: TokenKey): Promise<TokenAuthority> {
+    const { privateJwk, keyId } = kept ?? (await createTokenKey());
+    const { d: _secret, ...publicJwk } = privateJwk;
+    const [privateKey, publicKey] = await Promise.all([importJWK(privateJwk, 'ES256'), importJWK(publicJwk, 'ES256')]);
+    return new TokenAuthority(
+      { privateKey: privateKey as CryptoKey, publicKey: publicKey as CryptoKey, keyId },
+      principal,
+      now,
+    );
   }
 
   /** A token of the emulator's service principal; `audience` is the resource as the client wrote it. */

@@ -36,6 +36,7 @@ export class ChangeSignal {
   }
 
   changed(): void {
+    if (this.#waiters.size === 0) return;
     for (const waiter of [...this.#waiters]) waiter.check();
   }
 

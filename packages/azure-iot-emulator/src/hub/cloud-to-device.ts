@@ -1,3 +1,4 @@
+import type { ClientIdentity } from './hub-client.ts';
 import { HubError } from './hub-error.ts';
 import type { LogRecord } from './record-log.ts';
 import { encodePropertyBag } from './property-bag.ts';
@@ -42,6 +43,8 @@ export interface FeedbackRecord extends LogRecord {
   readonly statusCode: MessageOutcome;
   readonly description: MessageOutcome;
   readonly deviceId: string;
+  /** Where the message was for a module. */
+  readonly moduleId?: string;
   readonly deviceGenerationId: string;
 }
 
@@ -78,12 +81,16 @@ export function wantsFeedback(ack: Acknowledgement | undefined, outcome: Message
   return ack === 'full' || ack === (outcome === 'Success' ? 'positive' : 'negative');
 }
 
-/** Topic on which a device gets a message: system properties first, then the sender's own. */
-export function messageTopic(deviceId: string, { messageId, request }: QueuedMessage): string {
+/** Topic on which a device or module gets a message: system properties first, then the sender's own. */
+export function messageTopic(
+  { deviceId, moduleId }: Pick<ClientIdentity, 'deviceId' | 'moduleId'>,
+  { messageId, request }: QueuedMessage,
+): string {
   const { correlationId, userId, contentType, contentEncoding, ack = 'none', properties = {} } = request;
+  const module = moduleId === undefined ? '' : `modules/${encodeURIComponent(moduleId)}/`;
   const system: [string, string | undefined][] = [
     ['$.mid', messageId],
-    ['$.to', `/devices/${encodeURIComponent(deviceId)}/messages/devicebound`],
+    ['$.to', `/devices/${encodeURIComponent(deviceId)}/${module}messages/devicebound`],
     ['$.cid', correlationId],
     ['$.uid', userId],
     ['$.ct', contentType],
@@ -91,5 +98,11 @@ export function messageTopic(deviceId: string, { messageId, request }: QueuedMes
     ['iothub-ack', ack],
   ];
   const given = system.filter((entry): entry is [string, string] => entry[1] !== undefined);
-  return `devices/${deviceId}/messages/devicebound/${encodePropertyBag(new Map([...given, ...Object.entries(properties)]))}`;
+  const bag = encodePropertyBag(new Map([...given, ...Object.entries(properties)]));
+  return `devices/${deviceId}/${moduleId === undefined ? '' : `modules/${moduleId}/`}messages/devicebound/${bag}`;
+}
+
+/** MQTT packet identifiers of messages are the upper half, so that a message keeps its own when it is sent again. */
+export function packetIdOf({ sequenceNumber }: QueuedMessage): number {
+  return 0x8000 + (sequenceNumber % 0x8000);
 }

@@ -14,7 +14,8 @@ export interface HubCertificateAuthority {
 export interface ChainCheck {
   /** DER, leaf first, as the client sent it. */
   readonly presentedChain: readonly Uint8Array[];
-  readonly deviceId: string;
+  /** What the leaf's CN has to be. */
+  readonly commonName: string;
   readonly authorities: readonly HubCertificateAuthority[];
   readonly nowMs: number;
 }
@@ -39,25 +40,30 @@ export function thumbprintProblem(
  * presented up to a certificate that such a CA signed, or up to that CA ("Authenticate identities with X.509").
  */
 export async function chainProblem(check: ChainCheck): Promise<string | undefined> {
-  const { presentedChain, deviceId, authorities, nowMs } = check;
+  const { presentedChain, commonName, authorities, nowMs } = check;
   const chain = presentedChain.map((der) => readCertificate(der));
   const [leaf] = chain;
   if (!leaf) return 'no client certificate was presented';
-  if (leaf.commonName !== deviceId) {
-    return `the certificate's CN is '${leaf.commonName ?? ''}', the device ID is '${deviceId}'`;
+  if (leaf.commonName !== commonName) {
+    return `the certificate's CN is '${leaf.commonName ?? ''}', the device ID is '${commonName}'`;
   }
   const verified = authorities.filter(({ isVerified }) => isVerified);
-  const fault = await findChainFault(chain, nowMs);
+  const fault = await findChainFault(chain, { nowMs });
   if (fault) return fault.reason;
   const trust = await trustChain(
     chain,
     verified.map(({ certificateDer }) => readCertificate(certificateDer)),
-    nowMs,
+    { nowMs },
   );
   if ('certificates' in trust) return undefined;
   if (trust.fault !== 'noVerifiedAuthority') return trust.reason;
   const last = chain.at(-1) ?? leaf;
   return `the presented chain ends at ${last.subject}, issued by ${last.issuer}, and leads to no verified CA of this hub`;
+}
+
+/** When the presented leaf ends, in milliseconds since 1970. */
+export function certificateEndMs([leaf]: readonly Uint8Array[]): number | undefined {
+  return leaf && Date.parse(new X509Certificate(leaf).validTo);
 }
 
 function validityProblem(certificate: X509Certificate, nowMs: number): string | undefined {

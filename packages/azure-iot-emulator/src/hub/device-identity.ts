@@ -1,19 +1,17 @@
-import { type DeviceAuthentication, readAuthentication } from './device-authentication.ts';
+import { readAuthentication } from './device-authentication.ts';
 import { formatTicks } from './dotnet-time.ts';
 import { identityEtag } from './entity-tag.ts';
+import type { ClientIdentity } from './hub-client.ts';
 import { HubError } from './hub-error.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from './json.ts';
 
 /** An entry of the hub's identity registry, without what changes by itself while a device is connected. */
-export interface DeviceIdentity {
-  readonly deviceId: string;
-  readonly generationId: string;
-  readonly etag: string;
+export interface DeviceIdentity extends ClientIdentity {
+  readonly moduleId: undefined;
   readonly status: 'enabled' | 'disabled';
   readonly statusReason: string | null;
   /** Milliseconds since 1970; undefined until the status is first changed. */
   readonly statusUpdatedMs: number | undefined;
-  readonly authentication: DeviceAuthentication;
   readonly capabilities: { readonly iotEdge: boolean };
   readonly deviceScope: string | null;
   readonly parentScopes: readonly string[];
@@ -25,12 +23,12 @@ export interface IdentitySources {
   readonly randomBytes: (size: number) => Uint8Array;
 }
 
-/** Azure's rule for device IDs ("Understand the identity registry"): case-sensitive, at most 128 characters. */
-const deviceIdPattern = /^[A-Za-z0-9\-.%_*?!(),:=@$']{1,128}$/;
+/** Azure's rule for device and module IDs ("Understand the identity registry"): case-sensitive, at most 128 characters. */
+export const identifierPattern = /^[A-Za-z0-9\-.%_*?!(),:=@$']{1,128}$/;
 
 /** @throws {HubError} ArgumentInvalid */
 export function createIdentity(deviceId: string, request: JsonObject, sources: IdentitySources): DeviceIdentity {
-  if (!deviceIdPattern.test(deviceId)) {
+  if (!identifierPattern.test(deviceId)) {
     throw invalid(
       `device ID '${deviceId}' has to be 1 to 128 characters out of A-Z a-z 0-9 - . % _ * ? ! ( ) , : = @ $ '`,
     );
@@ -42,6 +40,7 @@ export function createIdentity(deviceId: string, request: JsonObject, sources: I
   const askedScope = readText(request.deviceScope, 'deviceScope');
   return {
     deviceId,
+    moduleId: undefined,
     generationId,
     etag: identityEtag(randomUint32(randomBytes)),
     status: readStatus(request.status) ?? 'enabled',
@@ -81,13 +80,15 @@ export function newKey(randomBytes: (size: number) => Uint8Array): string {
   return Buffer.from(randomBytes(32)).toString('base64');
 }
 
-function nextEtag(current: string, randomBytes: (size: number) => Uint8Array): string {
+/** Another etag than `current`. */
+export function nextEtag(current: string, randomBytes: (size: number) => Uint8Array): string {
   const value = randomUint32(randomBytes);
   const etag = identityEtag(value);
   return etag === current ? identityEtag((value + 1) >>> 0) : etag;
 }
 
-function randomUint32(randomBytes: (size: number) => Uint8Array): number {
+/** A random number from 0 to 2^32 - 1. */
+export function randomUint32(randomBytes: (size: number) => Uint8Array): number {
   return Buffer.from(randomBytes(4)).readUInt32BE();
 }
 
@@ -98,7 +99,12 @@ function readStatus(value: JsonValue | undefined): 'enabled' | 'disabled' | unde
   throw invalid('status has to be enabled or disabled');
 }
 
-function readText(value: JsonValue | undefined, name: string, mostCharacters = Infinity): string | null | undefined {
+/** A text of a request; null and undefined as they are. @throws {HubError} ArgumentInvalid */
+export function readText(
+  value: JsonValue | undefined,
+  name: string,
+  mostCharacters = Infinity,
+): string | null | undefined {
   if (value === undefined || value === null) return value;
   if (typeof value === 'string' && value.length <= mostCharacters) return value;
   throw invalid(`${name} has to be a text of at most ${mostCharacters} characters`);

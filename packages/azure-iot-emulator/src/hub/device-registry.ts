@@ -1,17 +1,28 @@
-import { type Device } from './device.ts';
-import { createIdentity, type DeviceIdentity, updateIdentity } from './device-identity.ts';
+import { ObservedMap } from '../data/observed-map.ts';
+import type { Shelf } from '../data/shelf.ts';
+import { looseShelf } from '../data/store.ts';
+import type { StoredMap } from '../data/stored-map.ts';
+import type { StartTimer } from '../mqtt/timer.ts';
+import { type ClientState, type DeviceState, deviceState, openClient } from './client-state.ts';
+import type { MessageOutcome, QueuedMessage } from './cloud-to-device.ts';
+import { createIdentity, type IdentitySources, updateIdentity } from './device-identity.ts';
 import { checkIdentityEtag, type Precondition } from './entity-tag.ts';
+import type { HubAssumptions } from './hub-assumptions.ts';
+import type { ClientIdentity, ClientName, Device, HubClient, Module } from './hub-client.ts';
 import { HubError } from './hub-error.ts';
 import type { JsonObject } from './json.ts';
+import { createModuleIdentity, type ModuleIdentity, updateModuleIdentity } from './module-identity.ts';
 import { createTwin, type TwinContent } from './twin.ts';
-import { MessageQueue } from './message-queue.ts';
-import type { MessageOutcome, QueuedMessage } from './cloud-to-device.ts';
 
 /** Options of {@link DeviceRegistry}. */
 export interface DeviceRegistryOptions {
   readonly now: () => number;
+  readonly startTimer: StartTimer;
   readonly randomBytes: (size: number) => Uint8Array;
-  readonly onMessageSettled: (identity: DeviceIdentity, message: QueuedMessage, outcome: MessageOutcome) => void;
+  readonly assumptions: HubAssumptions;
+  /** Default: the devices are kept in memory alone. */
+  readonly shelf?: Shelf;
+  readonly onMessageSettled: (identity: ClientIdentity, message: QueuedMessage, outcome: MessageOutcome) => void;
 }
 
 /** How many devices there are ("GET /statistics/devices"). */
@@ -21,13 +32,20 @@ export interface RegistryStatistics {
   readonly disabledDeviceCount: number;
 }
 
-/** A hub's device identities; case-sensitive, in order of creation. */
+/** Documented limit ("IoT Hub quotas and throttling"). */
+const mostModules = 50;
+
+/** A hub's device and module identities; case-sensitive, in order of creation. */
 export class DeviceRegistry {
   readonly #options: DeviceRegistryOptions;
-  readonly #devices = new Map<string, Device>();
+  readonly #devices: StoredMap<Device>;
 
   constructor(options: DeviceRegistryOptions) {
     this.#options = options;
+    this.#devices = (options.shelf ?? looseShelf()).map('devices', {
+      encode: deviceState,
+      decode: (state) => this.#openDevice(state as DeviceState),
+    });
   }
 
   get(deviceId: string): Device | undefined {
@@ -41,8 +59,26 @@ export class DeviceRegistry {
     return device;
   }
 
+  /** A device or a module. */
+  find(name: ClientName): Device | Module | undefined {
+    if (typeof name === 'string') return this.#devices.get(name);
+    return this.#devices.get(name.deviceId)?.modules.get(name.moduleId);
+  }
+
+  /** @throws {HubError} DeviceNotFound, ModuleNotFound */
+  requireClient(name: ClientName): Device | Module {
+    if (typeof name === 'string') return this.require(name);
+    const module = this.require(name.deviceId).modules.get(name.moduleId);
+    if (!module) throw new HubError('ModuleNotFound', { text: `${name.deviceId}/${name.moduleId}` });
+    return module;
+  }
+
   all(): Device[] {
     return [...this.#devices.values()];
+  }
+
+  allModules(): Module[] {
+    return this.all().flatMap(({ modules }) => [...modules.values()]);
   }
 
   statistics(): RegistryStatistics {
@@ -66,35 +102,115 @@ export class DeviceRegistry {
   /** @throws {HubError} DeviceAlreadyExists, ArgumentInvalid */
   create(deviceId: string, request: JsonObject, twin: TwinContent = {}): Device {
     if (this.#devices.has(deviceId)) throw new HubError('DeviceAlreadyExists');
-    const nowMs = this.#options.now();
-    const device: Device = {
-      identity: createIdentity(deviceId, request, { nowMs, randomBytes: this.#options.randomBytes }),
-      twin: createTwin(nowMs, twin),
-      messages: new MessageQueue((message, outcome) =>
-        this.#options.onMessageSettled(device.identity, message, outcome),
-      ),
-      session: undefined,
-      keptSubscriptions: undefined,
-      connectionStateUpdatedMs: undefined,
-      lastActivityMs: undefined,
-    };
+    const identity = createIdentity(deviceId, request, this.#sources());
+    const device = this.#openDevice({ identity, twin: createTwin(this.#options.now(), twin) });
     this.#devices.set(deviceId, device);
     return device;
   }
 
   /** A device that is disabled loses its connection. @throws {HubError} ArgumentInvalid */
   update(device: Device, request: JsonObject): Device {
-    const { now, randomBytes } = this.#options;
-    device.identity = updateIdentity(device.identity, request, { nowMs: now(), randomBytes });
-    if (device.identity.status === 'disabled') device.session?.close('the device was disabled');
+    device.identity = updateIdentity(device.identity, request, this.#sources());
+    if (device.identity.status === 'disabled') this.#revoke(device, 'the device was disabled');
     return device;
   }
 
-  /** The device loses its connection, its twin and its queue. @throws {HubError} DeviceNotFound, PreconditionFailed */
+  /** The device loses its connection, its twin, its queue and its modules. @throws {HubError} DeviceNotFound, PreconditionFailed */
   delete(deviceId: string, precondition: Precondition): void {
     const device = this.require(deviceId);
     checkIdentityEtag(precondition, device.identity.etag);
     this.#devices.delete(deviceId);
-    device.session?.close('the device was deleted');
+    this.#revoke(device, 'the device was deleted');
+    for (const client of [device, ...device.modules.values()]) client.messages.discard();
+  }
+
+  /**
+   * PUT of a module's identity, as {@link put}; says whether it is new.
+   *
+   * @throws {HubError} ModuleAlreadyExistsOnDevice, TooManyModulesOnDevice, DeviceNotFound, ModuleNotFound,
+   *   PreconditionFailed, ArgumentInvalid
+   */
+  putModule(
+    name: { readonly deviceId: string; readonly moduleId: string },
+    request: JsonObject,
+    precondition: Precondition,
+  ): { readonly module: Module; readonly isNew: boolean } {
+    if (precondition === 'none') return { module: this.createModule(name, request), isNew: true };
+    const module = this.requireModule(name);
+    checkIdentityEtag(precondition, module.identity.etag);
+    module.identity = updateModuleIdentity(module.identity, request, this.#sources());
+    return { module, isNew: false };
+  }
+
+  /** @throws {HubError} ModuleAlreadyExistsOnDevice, TooManyModulesOnDevice, DeviceNotFound, ArgumentInvalid */
+  createModule(
+    name: { readonly deviceId: string; readonly moduleId: string },
+    request: JsonObject,
+    twin: TwinContent = {},
+  ): Module {
+    const device = this.require(name.deviceId);
+    if (device.modules.has(name.moduleId)) throw new HubError('ModuleAlreadyExistsOnDevice');
+    if (device.modules.size >= mostModules) throw new HubError('TooManyModulesOnDevice');
+    const identity = createModuleIdentity(name, request, this.#sources());
+    const module = this.#openModule({ identity, twin: createTwin(this.#options.now(), twin) }, device);
+    device.modules.set(name.moduleId, module);
+    return module;
+  }
+
+  /** @throws {HubError} DeviceNotFound, ModuleNotFound, PreconditionFailed */
+  deleteModule(name: { readonly deviceId: string; readonly moduleId: string }, precondition: Precondition): void {
+    const module = this.requireModule(name);
+    checkIdentityEtag(precondition, module.identity.etag);
+    module.device.modules.delete(name.moduleId);
+    if (this.#options.assumptions.revokedIdentity === 'disconnect') module.session?.close('the module was deleted');
+    module.messages.discard();
+  }
+
+  /** @throws {HubError} DeviceNotFound, ModuleNotFound */
+  requireModule(name: { readonly deviceId: string; readonly moduleId: string }): Module {
+    return this.requireClient(name) as Module;
+  }
+
+  #revoke(device: Device, reason: string): void {
+    if (this.#options.assumptions.revokedIdentity === 'keep') return;
+    for (const { session } of [device, ...device.modules.values()]) session?.close(reason);
+  }
+
+  #sources(): IdentitySources {
+    return { nowMs: this.#options.now(), randomBytes: this.#options.randomBytes };
+  }
+
+  #openDevice({ modules = [], ...state }: DeviceState): Device {
+    const { deviceId } = state.identity;
+    const device: Device = Object.assign(
+      this.#openClient(state, () => device),
+      { modules: new ObservedMap<string, Module>([], () => this.#devices.touch(deviceId)) },
+    );
+    for (const module of modules) device.modules.set(module.identity.moduleId, this.#openModule(module, device));
+    return device;
+  }
+
+  #openModule(state: ClientState<ModuleIdentity>, device: Device): Module {
+    const module: Module = Object.assign(
+      this.#openClient(state, () => module),
+      { device },
+    );
+    return module;
+  }
+
+  #openClient<Identity extends ClientIdentity>(
+    state: ClientState<Identity>,
+    self: () => HubClient,
+  ): HubClient<Identity> {
+    const { now, startTimer, assumptions, onMessageSettled } = this.#options;
+    const { deviceId } = state.identity;
+    return openClient(state, {
+      now,
+      startTimer,
+      locksExpire: assumptions.expiredLock === 'redeliver',
+      onSettled: (message, outcome) => onMessageSettled(self().identity, message, outcome),
+      onAvailable: () => self().session?.deliverMessages(),
+      onChanged: () => this.#devices.touch(deviceId),
+    });
   }
 }

@@ -1,18 +1,22 @@
-import type { ConnectRefusal, MqttClient, MqttSession } from '../mqtt/service.ts';
+import type { ConnectRefusal, MqttClient, MqttSession, SubscriptionRefusal } from '../mqtt/service.ts';
 import type { StartTimer } from '../mqtt/timer.ts';
-import { messageTopic } from './cloud-to-device.ts';
-import type { Device, Subscriptions } from './device.ts';
+import { messageTopic, packetIdOf } from './cloud-to-device.ts';
 import { parseDevicePublish, subscriptionKind, type SubscriptionKind } from './device-topic.ts';
 import { type MethodCall, type MethodResponse, PendingMethods } from './direct-method.ts';
-import { type ErrorContext, HubError, structuredError } from './hub-error.ts';
+import type { HubAssumptions } from './hub-assumptions.ts';
+import type { HubClient, Subscriptions } from './hub-client.ts';
+import { type ErrorContext, HubError } from './hub-error.ts';
 import type { JsonObject, JsonValue } from './json.ts';
+import type { HubQuotas } from './hub-quotas.ts';
 import type { AuthenticationMethod, ReceivedTelemetry } from './telemetry.ts';
-import { patchReported, twinForDevice } from './twin.ts';
+import { TwinRequests } from './twin-requests.ts';
 
 /** The hub as a session needs it. */
 export interface SessionHost {
   readonly now: () => number;
   readonly startTimer: StartTimer;
+  readonly assumptions: HubAssumptions;
+  readonly quotas: HubQuotas;
   readonly log: (line: string) => void;
   readonly takeTelemetry: (telemetry: ReceivedTelemetry) => void;
   /** Something changed that callers may wait for: a connection, a subscription. */
@@ -23,12 +27,12 @@ export interface SessionHost {
 /** Options of {@link DeviceSession}. */
 export interface DeviceSessionOptions {
   readonly host: SessionHost;
-  readonly device: Device;
+  readonly device: HubClient;
   readonly client: MqttClient;
   readonly cleanSession: boolean;
   readonly will: { readonly topic: string; readonly payload: Uint8Array } | undefined;
   readonly authenticationMethod: AuthenticationMethod;
-  /** When the device's token runs out, in milliseconds since 1970; undefined with a certificate. */
+  /** When the connection has to end with the device's credential, in milliseconds since 1970. */
   readonly expiresMs: number | undefined;
 }
 
@@ -42,8 +46,9 @@ const largestTelemetryBytes = 256 * 1024;
 export class DeviceSession implements MqttSession {
   readonly sessionPresent: boolean;
   readonly #options: DeviceSessionOptions;
-  readonly #device: Device;
+  readonly #device: HubClient;
   readonly #methods: PendingMethods;
+  readonly #twinRequests: TwinRequests;
   #subscriptions: Subscriptions = new Map();
   #isOpen = false;
   #isDisplaced = false;
@@ -52,7 +57,12 @@ export class DeviceSession implements MqttSession {
   constructor(options: DeviceSessionOptions) {
     this.#options = options;
     this.#device = options.device;
-    this.#methods = new PendingMethods(options.host.startTimer);
+    this.#methods = new PendingMethods(options.host.startTimer, options.host.assumptions);
+    this.#twinRequests = new TwinRequests({
+      host: options.host,
+      device: options.device,
+      respond: (tail, body) => this.#respond(tail, body),
+    });
     this.sessionPresent = !options.cleanSession && options.device.keptSubscriptions !== undefined;
   }
 
@@ -64,27 +74,33 @@ export class DeviceSession implements MqttSession {
     older?.displace();
     if (cleanSession) {
       this.#device.keptSubscriptions = undefined;
-      this.#device.messages.purge();
+      if (host.assumptions.cleanSessionMessages === 'purge') this.#device.messages.purge();
     } else {
-      this.#subscriptions = this.#device.keptSubscriptions ??= new Map<string, 0 | 1>();
+      this.#device.keptSubscriptions ??= new Map<string, 0 | 1>();
+      // Read again: the device keeps a map of its own.
+      this.#subscriptions = this.#device.keptSubscriptions;
     }
     this.#device.connectionStateUpdatedMs = this.#device.lastActivityMs = host.now();
     if (expiresMs !== undefined) {
       this.#stopExpiry = host.startTimer(Math.max(0, expiresMs - host.now()), () =>
-        this.close('the shared access signature has expired'),
+        this.close(
+          `the ${this.#options.authenticationMethod === 'x509' ? 'certificate' : 'shared access signature'} has expired`,
+        ),
       );
     }
     host.changed();
     this.deliverMessages();
   }
 
-  subscribe(topicFilter: string, qos: 0 | 1 | 2): 0 | 1 | 0x80 {
-    const kind = subscriptionKind(topicFilter, this.#device.identity.deviceId);
+  subscribe(topicFilter: string, qos: 0 | 1 | 2): 0 | 1 | SubscriptionRefusal {
+    const kind = subscriptionKind(topicFilter, this.#device.identity);
     const isOneTooMany = !this.#subscriptions.has(topicFilter) && this.#subscriptions.size >= mostSubscriptions;
     if (kind === undefined || isOneTooMany) {
       const why = kind === undefined ? 'unknown topic filter' : `more than ${mostSubscriptions} subscriptions`;
       this.#log(`subscription refused, ${why}: ${topicFilter}`);
-      return 0x80;
+      if (this.#options.host.assumptions.refusedSubscription === 'disconnect')
+        this.close(`subscription refused, ${why}`);
+      return { refusal: why };
     }
     const granted = qos === 0 ? 0 : 1;
     this.#subscriptions.set(topicFilter, granted);
@@ -92,7 +108,7 @@ export class DeviceSession implements MqttSession {
   }
 
   subscribed(topicFilter: string): void {
-    if (subscriptionKind(topicFilter, this.#device.identity.deviceId) === 'messages') this.deliverMessages();
+    if (subscriptionKind(topicFilter, this.#device.identity) === 'messages') this.deliverMessages();
     this.#options.host.changed();
   }
 
@@ -100,14 +116,13 @@ export class DeviceSession implements MqttSession {
     this.#subscriptions.delete(topicFilter);
   }
 
-  publish(packet: { readonly topic: string; readonly payload: Uint8Array; readonly retain: boolean }): Promise<void> {
+  publish(packet: {
+    readonly topic: string;
+    readonly payload: Uint8Array;
+    readonly retain: boolean;
+  }): Promise<void> | undefined {
     this.#device.lastActivityMs = this.#options.host.now();
-    try {
-      this.#take(packet);
-      return Promise.resolve();
-    } catch (error) {
-      return Promise.reject(error instanceof Error ? error : new Error(String(error)));
-    }
+    return this.#take(packet);
   }
 
   closed(graceful: boolean): void {
@@ -163,64 +178,66 @@ export class DeviceSession implements MqttSession {
     if (qos === undefined) return;
     const { messages, identity } = this.#device;
     const { client, host } = this.#options;
-    for (let message = messages.take(host.now()); message; message = messages.take(host.now())) {
-      const delivered = message;
-      client.publish(messageTopic(identity.deviceId, delivered), delivered.request.body, qos).then(
-        () => messages.complete(delivered),
+    for (let delivery = messages.take(host.now()); delivery; delivery = messages.take(host.now())) {
+      const { message, isRedelivery } = delivery;
+      const packet = { packetId: packetIdOf(message), isRedelivery };
+      client.publish(messageTopic(identity, message), message.request.body, qos, packet).then(
+        () => messages.complete(message),
         // The connection is gone: closed() has put the message back.
         () => undefined,
       );
     }
   }
 
-  #take(packet: { readonly topic: string; readonly payload: Uint8Array; readonly retain: boolean }): void {
-    const publish = parseDevicePublish(packet.topic, this.#device.identity.deviceId);
+  /** @throws {Error} what ends the connection */
+  #take(packet: {
+    readonly topic: string;
+    readonly payload: Uint8Array;
+    readonly retain: boolean;
+  }): Promise<void> | undefined {
+    const publish = parseDevicePublish(packet.topic, this.#device.identity);
     switch (publish?.kind) {
       case undefined:
         throw new Error(`publish to a topic that the hub doesn't know: ${packet.topic}`);
       case 'telemetry':
-        this.#takeTelemetry(publish.bag, packet, false);
-        return;
+        return this.#takeTelemetry(publish.bag, packet, false);
       case 'twinGet':
-        this.#respond(`200/?$rid=${publish.requestId}`, twinForDevice(this.#device.twin));
-        return;
+        return this.#twinRequests.get(publish.requestId);
       case 'reportedPatch':
-        this.#patchReported(publish.requestId, packet.payload);
-        return;
+        return this.#twinRequests.report(publish.requestId, packet.payload);
       case 'methodResponse':
         this.#methods.answer(publish.requestId, publish.status, packet.payload);
-        return;
+        return undefined;
     }
   }
 
-  #takeTelemetry(bag: string, { payload, retain }: { payload: Uint8Array; retain: boolean }, isWill: boolean): void {
+  /** Under a throttle the acknowledgement waits; there is no other way to slow a device down. */
+  #takeTelemetry(
+    bag: string,
+    { payload, retain }: { payload: Uint8Array; retain: boolean },
+    isWill: boolean,
+  ): Promise<void> | undefined {
     if (payload.length > largestTelemetryBytes) {
       throw new Error(`a message of ${payload.length} bytes, at most ${largestTelemetryBytes} are allowed`);
     }
-    const { deviceId, generationId } = this.#device.identity;
     const { authenticationMethod, host } = this.#options;
-    const enqueuedTimeMs = host.now();
-    host.takeTelemetry({ deviceId, generationId, authenticationMethod, enqueuedTimeMs, bag, payload, retain, isWill });
+    const { identity } = this.#device;
+    host.quotas.countMessage(payload.length);
+    const take = (): void =>
+      host.takeTelemetry({ identity, authenticationMethod, enqueuedTimeMs: host.now(), bag, payload, retain, isWill });
+    const wait = host.quotas.pass('telemetry');
+    if (wait) return wait.then(take);
+    take();
+    return undefined;
   }
 
   #publishWill(will: { readonly topic: string; readonly payload: Uint8Array }): void {
     try {
-      const publish = parseDevicePublish(will.topic, this.#device.identity.deviceId);
+      const publish = parseDevicePublish(will.topic, this.#device.identity);
       if (publish?.kind !== 'telemetry') throw new Error('not a telemetry topic');
-      this.#takeTelemetry(publish.bag, { payload: will.payload, retain: false }, true);
+      void this.#takeTelemetry(publish.bag, { payload: will.payload, retain: false }, true);
     } catch (error) {
       this.#log(`will message dropped: ${will.topic}: ${String(error)}`);
-    }
-  }
-
-  #patchReported(requestId: string, payload: Uint8Array): void {
-    try {
-      this.#device.twin = patchReported(this.#device.twin, parsePatch(payload), this.#options.host.now());
-      this.#respond(`204/?$rid=${requestId}&$version=${this.#device.twin.reported.version}`, undefined);
-    } catch (error) {
-      if (!(error instanceof HubError)) throw error;
-      const body = structuredError(error, this.#options.host.errorContext());
-      this.#respond(`${error.status}/?$rid=${requestId}`, body);
     }
   }
 
@@ -237,19 +254,14 @@ export class DeviceSession implements MqttSession {
   }
 
   #grantedQos(kind: SubscriptionKind): 0 | 1 | undefined {
-    const { deviceId } = this.#device.identity;
-    return [...this.#subscriptions].find(([topicFilter]) => subscriptionKind(topicFilter, deviceId) === kind)?.[1];
+    const { identity } = this.#device;
+    return [...this.#subscriptions].find(([topicFilter]) => subscriptionKind(topicFilter, identity) === kind)?.[1];
   }
 
   #log(line: string): void {
-    this.#options.host.log(`device ${this.#device.identity.deviceId}: ${line}`);
-  }
-}
-
-function parsePatch(payload: Uint8Array): JsonValue {
-  try {
-    return JSON.parse(Buffer.from(payload).toString()) as JsonValue;
-  } catch {
-    throw new HubError('IotHubFormatError', { text: 'reported properties are not JSON' });
+    const { deviceId, moduleId } = this.#device.identity;
+    this.#options.host.log(
+      `${moduleId === undefined ? `device ${deviceId}` : `module ${deviceId}/${moduleId}`}: ${line}`,
+    );
   }
 }

@@ -1,12 +1,16 @@
-/** What a device may publish, told by the topic. */
+import type { ClientIdentity } from './hub-client.ts';
+
+/** What a device or module may publish, told by the topic. */
 export type DevicePublish =
   | { readonly kind: 'telemetry'; readonly bag: string }
   | { readonly kind: 'twinGet'; readonly requestId: string }
   | { readonly kind: 'reportedPatch'; readonly requestId: string }
   | { readonly kind: 'methodResponse'; readonly requestId: string; readonly status: number };
 
-/** What a device may subscribe to. */
+/** What a device or module may subscribe to. */
 export type SubscriptionKind = 'messages' | 'twinResponses' | 'desired' | 'methods';
+
+type Names = Pick<ClientIdentity, 'deviceId' | 'moduleId'>;
 
 const fixedFilters = new Map<string, SubscriptionKind>([
   ['$iothub/twin/res/#', 'twinResponses'],
@@ -15,11 +19,16 @@ const fixedFilters = new Map<string, SubscriptionKind>([
 ]);
 
 /** Undefined for every topic that IoT Hub doesn't know ("Communicate with an IoT hub using MQTT"). */
-export function parseDevicePublish(topic: string, deviceId: string): DevicePublish | undefined {
-  const telemetry = /^devices\/([^/]+)\/messages\/events(?:\/(.*))?$/.exec(topic);
+export function parseDevicePublish(topic: string, names: Names): DevicePublish | undefined {
+  if (names.moduleId === undefined) {
+    // What nearly every packet is, without the detour of an expression.
+    const prefix = `devices/${names.deviceId}/messages/events/`;
+    if (topic.startsWith(prefix)) return { kind: 'telemetry', bag: topic.slice(prefix.length).replace(/\/$/, '') };
+  }
+  const telemetry = /^devices\/([^/]+)\/(?:modules\/([^/]+)\/)?messages\/events(?:\/(.*))?$/.exec(topic);
   if (telemetry) {
-    const [, segment = '', bag = ''] = telemetry;
-    return isDevice(segment, deviceId) ? { kind: 'telemetry', bag: bag.replace(/\/$/, '') } : undefined;
+    const [, device, module, bag = ''] = telemetry;
+    return areNames([device, module], names) ? { kind: 'telemetry', bag: bag.replace(/\/$/, '') } : undefined;
   }
   const [path, query] = splitOnce(topic, '/?');
   const requestId = /(?:^|&)(?:\$|%24)rid=([^&]+)/i.exec(query)?.[1];
@@ -31,19 +40,29 @@ export function parseDevicePublish(topic: string, deviceId: string): DevicePubli
 }
 
 /** Undefined for a filter that the hub doesn't grant, such as a narrower one with the wildcard elsewhere. */
-export function subscriptionKind(topicFilter: string, deviceId: string): SubscriptionKind | undefined {
-  const segment = /^devices\/([^/]+)\/messages\/devicebound\/#$/i.exec(topicFilter)?.[1];
-  if (segment !== undefined) return isDevice(segment, deviceId) ? 'messages' : undefined;
+export function subscriptionKind(topicFilter: string, names: Names): SubscriptionKind | undefined {
+  // A module may also ask for everything that is addressed to it.
+  const [, device, module] =
+    /^devices\/([^/]+)\/messages\/devicebound\/#$/i.exec(topicFilter) ??
+    /^devices\/([^/]+)\/modules\/([^/]+)\/(?:messages\/devicebound\/)?#$/i.exec(topicFilter) ??
+    [];
+  if (device !== undefined) return areNames([device, module], names) ? 'messages' : undefined;
   return fixedFilters.get(topicFilter);
 }
 
-/** Clients write the device ID as it is or percent-encoded. */
-function isDevice(segment: string, deviceId: string): boolean {
-  if (segment === deviceId) return true;
+/** Clients write IDs as they are or percent-encoded. */
+function areNames(found: readonly (string | undefined)[], { deviceId, moduleId }: Names): boolean {
+  return [deviceId, moduleId].every((name, index) => {
+    const segment = found[index];
+    return segment === name || (segment !== undefined && decoded(segment) === name);
+  });
+}
+
+function decoded(segment: string): string | undefined {
   try {
-    return decodeURIComponent(segment) === deviceId;
+    return decodeURIComponent(segment);
   } catch {
-    return false;
+    return undefined;
   }
 }
 

@@ -1,5 +1,6 @@
 import type { StartTimer } from '../mqtt/timer.ts';
 import { formatDuration } from './dotnet-time.ts';
+import type { HubAssumptions } from './hub-assumptions.ts';
 import { HubError } from './hub-error.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from './json.ts';
 
@@ -62,18 +63,30 @@ export function notOnline(call: MethodCall): HubError {
 /** Methods that a device has been asked and has not answered. */
 export class PendingMethods {
   readonly #startTimer: StartTimer;
+  readonly #assumptions: HubAssumptions;
   readonly #pending = new Map<
     string,
     { answer: (response: MethodResponse) => void; fail: (error: HubError) => void }
   >();
   #lastRequestId = 0;
 
-  constructor(startTimer: StartTimer) {
+  constructor(startTimer: StartTimer, assumptions: HubAssumptions) {
     this.#startTimer = startTimer;
+    this.#assumptions = assumptions;
   }
 
-  /** The promise settles with {@link answer} or {@link failAll}, or rejects with GatewayTimeout. */
+  /**
+   * The promise settles with {@link answer} or {@link failAll}, or rejects with GatewayTimeout.
+   *
+   * @throws {HubError} DeviceMaximumInflightMethodExceeded
+   */
   add(call: MethodCall): { readonly requestId: string; readonly response: Promise<MethodResponse> } {
+    const { methodsInFlight } = this.#assumptions;
+    if (this.#pending.size >= methodsInFlight) {
+      throw new HubError('DeviceMaximumInflightMethodExceeded', {
+        text: `${methodsInFlight} methods are under way, more are not allowed at a time`,
+      });
+    }
     this.#lastRequestId += 1;
     const requestId = this.#lastRequestId.toString(16);
     const response = new Promise<MethodResponse>((resolve, reject) => {
@@ -96,11 +109,17 @@ export class PendingMethods {
   /** What nobody waits for any more is passed over: it came too late. */
   answer(requestId: string, status: number, payload: Uint8Array): void {
     const pending = this.#pending.get(requestId);
+    if (payload.length > largestPayloadBytes) {
+      const text = `the device answered with ${payload.length} bytes, at most ${largestPayloadBytes} are allowed`;
+      pending?.fail(new HubError('MessageTooLarge', { text }));
+      return;
+    }
     const text = Buffer.from(payload).toString();
     try {
       pending?.answer({ status, payload: text === '' ? null : (JSON.parse(text) as JsonValue) });
     } catch {
-      pending?.fail(new HubError('InvalidDeviceResponse'));
+      const isTimeout = this.#assumptions.malformedMethodAnswer === 504;
+      pending?.fail(new HubError(isTimeout ? 'GatewayTimeout' : 'InvalidDeviceResponse'));
     }
   }
 

@@ -23,6 +23,14 @@ export const hubErrors = {
   ArgumentInvalid: { status: 400, code: 400004, text: 'BadRequest', mark: 'documented', source: errorList },
   ArgumentNull: { status: 400, code: 400005, text: 'BadRequest', mark: 'seen', source: 'iot-edge-opc-proxy issue 26' },
   IotHubFormatError: { status: 400, code: 400006, text: 'BadRequest', mark: 'documented', source: errorList },
+  DeviceDefinedMultipleTimes: { status: 400, code: 400011, text: 'BadRequest', mark: 'documented', source: errorList },
+  BulkRegistryOperationFailure: {
+    status: 400,
+    code: 400013,
+    text: 'BadRequest',
+    mark: 'documented',
+    source: errorList,
+  },
   ConnectionForcefullyClosedOnNewConnection: {
     status: 400,
     code: 400027,
@@ -40,12 +48,33 @@ export const hubErrors = {
     mark: 'documented',
     source: errorList,
   },
+  IotHubQuotaExceeded: {
+    status: 403,
+    code: 403002,
+    text: 'The daily message quota is used up',
+    mark: 'documented',
+    source: errorList,
+  },
+  DeviceMaximumInflightMethodExceeded: {
+    status: 403,
+    code: 403800,
+    text: 'Too many direct methods are under way',
+    mark: 'documented',
+    source: 'error enumeration of the C# SDK',
+  },
   DeviceNotFound: {
     status: 404,
     code: 404001,
     text: 'NotFound',
     mark: 'seen',
     source: 'azure-iot-sdk-csharp issue 317',
+  },
+  ModuleNotFound: {
+    status: 404,
+    code: 404010,
+    text: 'NotFound',
+    mark: 'seen',
+    source: 'end-to-end tests of the C# and Java SDKs',
   },
   DeviceNotOnline: {
     status: 404,
@@ -61,6 +90,13 @@ export const hubErrors = {
     mark: 'seen',
     source: 'azure-iot-sdks issue 711',
   },
+  ModuleAlreadyExistsOnDevice: {
+    status: 409,
+    code: 409301,
+    text: 'Conflict',
+    mark: 'seen',
+    source: 'error enumeration of the C# SDK',
+  },
   PreconditionFailed: {
     status: 412,
     code: 412001,
@@ -68,7 +104,29 @@ export const hubErrors = {
     mark: 'seen',
     source: 'azure-iot-sdk-java issue 292',
   },
+  DeviceMessageLockLost: {
+    status: 412,
+    code: 412002,
+    text: 'The lock of the message has ended',
+    mark: 'documented',
+    source: errorList,
+  },
   MessageTooLarge: { status: 413, code: 413001, text: 'Message too large', mark: 'documented', source: errorList },
+  TooManyModulesOnDevice: {
+    status: 413,
+    code: 413003,
+    text: 'A device may have 50 modules',
+    mark: 'documented',
+    source: errorList,
+  },
+  ThrottlingException: { status: 429, code: 429001, text: 'Throttled', mark: 'documented', source: errorList },
+  ThrottleBacklogLimitExceeded: {
+    status: 429,
+    code: 429002,
+    text: 'Too many requests wait already',
+    mark: 'documented',
+    source: errorList,
+  },
   ServerError: { status: 500, code: 500001, text: 'InternalServerError', mark: 'documented', source: errorList },
   GatewayTimeout: {
     status: 504,
@@ -102,6 +160,10 @@ export interface HubErrorDetails {
   readonly text?: string;
   /** Goes into the JSON form. */
   readonly info?: Readonly<Record<string, string>>;
+  /** Instead of the catalogue's status, where that is a choice. */
+  readonly status?: number;
+  /** Goes into the header `Retry-After`, in whole seconds. */
+  readonly retryAfterSeconds?: number;
 }
 
 /** An answer of the hub's service plane that is not a success; `errorName` says which. */
@@ -110,14 +172,16 @@ export class HubError extends Error {
   readonly status: number;
   readonly code: number;
   readonly info: Readonly<Record<string, string>>;
+  readonly retryAfterSeconds: number | undefined;
 
   constructor(errorName: HubErrorName, details: HubErrorDetails = {}) {
     super(details.text ?? hubErrors[errorName].text);
     this.name = 'HubError';
     this.errorName = errorName;
-    this.status = hubErrors[errorName].status;
+    this.status = details.status ?? hubErrors[errorName].status;
     this.code = hubErrors[errorName].code;
     this.info = details.info ?? {};
+    this.retryAfterSeconds = details.retryAfterSeconds;
   }
 }
 

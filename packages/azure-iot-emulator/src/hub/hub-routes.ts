@@ -1,14 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { AccessTokens } from '../entra/access-tokens.ts';
+import { bulkOperations } from './bulk-operations.ts';
+import { feedbackOperations } from './feedback-operations.ts';
 import type { HubDirectory } from './hub-directory.ts';
 import { classicErrorBody, type ErrorContext, HubError, methodErrorBody } from './hub-error.ts';
 import { identityOperations } from './identity-operations.ts';
 import type { IotHub } from './iot-hub.ts';
 import type { JsonValue } from './json.ts';
 import { messageOperations } from './message-operations.ts';
+import { moduleOperations } from './module-operations.ts';
 import { authorizeCall } from './service-authorization.ts';
-import type { ServiceOperation, ServiceReply } from './service-operation.ts';
+import type { ServiceOperation, ServiceReply, ServiceRequest } from './service-operation.ts';
 import { twinOperations } from './twin-operations.ts';
 
 /** Options of {@link registerHubRoutes}. */
@@ -25,7 +28,14 @@ const hubHost = /^[^.]+\.(?:device\.|service\.)?azure-devices\.[a-z.]+(?::\d+)?$
 /** Versions that Microsoft's clients send and whose shapes are the same as far as known. */
 const apiVersions = ['2020-09-30', '2021-04-12', '2024-03-31'];
 
-const operations: readonly ServiceOperation[] = [...identityOperations, ...twinOperations, ...messageOperations];
+const operations: readonly ServiceOperation[] = [
+  ...identityOperations,
+  ...bulkOperations,
+  ...moduleOperations,
+  ...twinOperations,
+  ...messageOperations,
+  ...feedbackOperations,
+];
 
 /**
  * Adds the service plane of all hubs to an app made by `createHttpApp`. Its routes are bound to hubs' host names; the
@@ -67,21 +77,29 @@ async function answer(operation: ServiceOperation, { request, reply, options }: 
   await authorizeCall(hub, options.tokens, { authorization, path, right: operation.right });
   const query = request.query as Record<string, string | undefined>;
   if (operation.isEmulatorsOwn !== true) checkApiVersion(query['api-version'], request.url);
-  const answered = await operation.handle({
+  const call: ServiceRequest = {
     hub,
     query,
     params: request.params as Record<string, string | undefined>,
     headers: request.headers as Record<string, string | undefined>,
     body: request.body as JsonValue | undefined,
-  });
-  return send(reply, answered);
+  };
+  await meter(operation, call);
+  return send(reply, await operation.handle(call));
 }
 
-function send(reply: FastifyReply, { status, body, headers = {} }: ServiceReply): FastifyReply {
+/** @throws {HubError} ThrottlingException, IotHubQuotaExceeded */
+async function meter({ meter: name, amount, isMessage }: ServiceOperation, call: ServiceRequest): Promise<void> {
+  const { quotas } = call.hub;
+  if (isMessage) quotas.countMessage(JSON.stringify(call.body ?? null).length);
+  if (name !== undefined) await quotas.pass(name, amount?.(call));
+}
+
+function send(reply: FastifyReply, { status, body, stream, headers = {} }: ServiceReply): FastifyReply {
   return reply
     .code(status)
     .headers({ 'x-ms-request-id': randomUUID(), ...headers })
-    .send(body);
+    .send(stream ?? body);
 }
 
 /** `FastifyError` of the parser is a client's mistake, everything unknown is ours. */
@@ -92,7 +110,11 @@ function sendError(error: unknown, { request, reply, options }: Exchange): void 
   const body = errors === 'method' ? methodErrorBody(hubError, context) : classicErrorBody(hubError, context);
   void reply
     .code(hubError.status)
-    .headers({ 'x-ms-request-id': randomUUID(), 'iothub-errorcode': hubError.errorName })
+    .headers({
+      'x-ms-request-id': randomUUID(),
+      'iothub-errorcode': hubError.errorName,
+      ...(hubError.retryAfterSeconds !== undefined && { 'retry-after': String(hubError.retryAfterSeconds) }),
+    })
     .send(body);
 }
 

@@ -1,5 +1,6 @@
-import { type Device, identityJson } from './device.ts';
+import { identityJson } from './client-json.ts';
 import { parseIfMatch } from './entity-tag.ts';
+import type { Device } from './hub-client.ts';
 import { HubError } from './hub-error.ts';
 import { isJsonObject } from './json.ts';
 import { deviceIdOf, type ServiceOperation, type ServiceReply, type ServiceRequest } from './service-operation.ts';
@@ -8,12 +9,18 @@ const mostListed = 1000;
 
 /** Identity registry: `/devices` and `/statistics`. */
 export const identityOperations: readonly ServiceOperation[] = [
-  { method: 'GET', path: '/devices', right: 'RegistryRead', handle: listDevices },
-  { method: 'GET', path: '/devices/:deviceId', right: 'RegistryRead', handle: getDevice },
-  { method: 'PUT', path: '/devices/:deviceId', right: 'RegistryWrite', handle: putDevice },
-  { method: 'DELETE', path: '/devices/:deviceId', right: 'RegistryWrite', handle: deleteDevice },
-  { method: 'GET', path: '/statistics/devices', right: 'RegistryRead', handle: getDeviceStatistics },
-  { method: 'GET', path: '/statistics/service', right: 'RegistryRead', handle: getServiceStatistics },
+  { method: 'GET', path: '/devices', right: 'RegistryRead', meter: 'registry', handle: listDevices },
+  { method: 'GET', path: '/devices/:deviceId', right: 'RegistryRead', meter: 'registry', handle: getDevice },
+  { method: 'PUT', path: '/devices/:deviceId', right: 'RegistryWrite', meter: 'registry', handle: putDevice },
+  { method: 'DELETE', path: '/devices/:deviceId', right: 'RegistryWrite', meter: 'registry', handle: deleteDevice },
+  { method: 'GET', path: '/statistics/devices', right: 'RegistryRead', meter: 'registry', handle: getDeviceStatistics },
+  {
+    method: 'GET',
+    path: '/statistics/service',
+    right: 'RegistryRead',
+    meter: 'registry',
+    handle: getServiceStatistics,
+  },
 ];
 
 function listDevices({ hub, query }: ServiceRequest): ServiceReply {

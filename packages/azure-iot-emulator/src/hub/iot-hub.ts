@@ -1,7 +1,9 @@
 import { randomBytes as systemRandomBytes } from 'node:crypto';
-import type { ConnectRefusal, MqttClient, MqttConnect } from '../mqtt/service.ts';
+import type { Shelf } from '../data/shelf.ts';
+import { looseShelf } from '../data/store.ts';
+import type { MqttClient, MqttConnect } from '../mqtt/service.ts';
 import { startSystemTimer, type StartTimer } from '../mqtt/timer.ts';
-import { ChangeSignal } from './change-signal.ts';
+import { twinJson } from './client-json.ts';
 import {
   type CloudToDeviceRequest,
   type FeedbackRecord,
@@ -10,21 +12,25 @@ import {
   type QueuedMessage,
   wantsFeedback,
 } from './cloud-to-device.ts';
-import { checkAccess } from './device-access.ts';
+import type { LocalAuthentication, Refused } from './device-admission.ts';
 import type { HubCertificateAuthority } from './device-certificate.ts';
-import type { DeviceIdentity } from './device-identity.ts';
 import { DeviceRegistry } from './device-registry.ts';
-import { DeviceSession, type SessionHost } from './device-session.ts';
-import { type Device, twinJson } from './device.ts';
+import type { DeviceSession } from './device-session.ts';
+import { type DeviceExport, exportDevice, takeProvisioned } from './device-transfer.ts';
 import { checkedMethodCall, type MethodRequest, type MethodResponse, notOnline } from './direct-method.ts';
 import { checkTwinEtag, type Precondition, twinEtag } from './entity-tag.ts';
+import { FeedbackEndpoint } from './feedback-endpoint.ts';
+import { defaultHubAssumptions, type HubAssumptions } from './hub-assumptions.ts';
+import { HubConnections } from './hub-connections.ts';
+import type { ClientIdentity, ClientName, Device, Module } from './hub-client.ts';
 import { type ErrorContext, HubError } from './hub-error.ts';
+import { HubQuotas, type QuotaMode } from './hub-quotas.ts';
 import type { JsonObject } from './json.ts';
 import type { ProvisionedDevice } from './provisioned-device.ts';
 import { RecordLog } from './record-log.ts';
 import { createDefaultPolicies, type SharedAccessPolicy } from './shared-access-policy.ts';
 import { telemetryMessage, type TelemetryMessage, telemetrySize } from './telemetry.ts';
-import { createTwin, patchTwin, replaceTwin, type TwinContent } from './twin.ts';
+import { patchTwin, replaceTwin } from './twin.ts';
 
 /** Options of {@link IotHub}. */
 export interface IotHubOptions {
@@ -36,22 +42,25 @@ export interface IotHubOptions {
   readonly now?: () => number;
   /** Default: the system's timers. */
   readonly startTimer?: StartTimer;
+  /** What waits of readers go by, for telemetry or a connection; default `startTimer`. */
+  readonly startWaitTimer?: StartTimer;
   /** Default: node:crypto. */
   readonly randomBytes?: (size: number) => Uint8Array;
   /** Gets one line for each thing that the hub refuses a device. Default: nothing is logged. */
   readonly log?: (line: string) => void;
-}
-
-/** What moves from hub to hub when DPS migrates a device's data. */
-export interface DeviceExport {
-  readonly tags?: JsonObject;
-  readonly desired: JsonObject;
-  readonly reported: JsonObject;
+  /** Default {@link defaultHubAssumptions}. */
+  readonly assumptions?: HubAssumptions;
+  /** Default `off`. */
+  readonly quotas?: QuotaMode;
+  /** What the hub keeps; default: everything in memory alone. */
+  readonly shelf?: Shelf;
 }
 
 /** Telemetry and feedback that a hub keeps for its readers; the oldest go first. */
-const keptTelemetry = { mostRecords: 10_000, mostBytes: 64 * 1024 * 1024 };
+const keptTelemetry = { mostRecords: 50_000, mostBytes: 64 * 1024 * 1024 };
 const keptFeedback = { mostRecords: 10_000, mostBytes: Infinity };
+
+type Timers = Required<Pick<IotHubOptions, 'startTimer' | 'startWaitTimer'>>;
 
 /** One IoT Hub: identities, twins, methods, messages, and the devices that are connected to it. */
 export class IotHub {
@@ -59,42 +68,53 @@ export class IotHub {
   readonly hostName: string;
   readonly sharedAccessPolicies: readonly SharedAccessPolicy[];
   readonly registry: DeviceRegistry;
-  /** What devices sent: the newest 10,000 messages of 64 MiB in all at most. */
+  /** What devices sent: the newest 50,000 messages of 64 MiB in all at most. */
   readonly telemetry: RecordLog<TelemetryMessage>;
   /** What became of cloud-to-device messages whose senders asked: the newest 10,000. */
   readonly feedback: RecordLog<FeedbackRecord>;
+  /** The same, as back ends fetch it: in batches, under a lock. */
+  readonly feedbackEndpoint: FeedbackEndpoint;
+  readonly quotas: HubQuotas;
+  readonly assumptions: HubAssumptions;
   readonly now: () => number;
   readonly #randomBytes: (size: number) => Uint8Array;
-  readonly #changes: ChangeSignal;
-  readonly #sessionHost: SessionHost;
-  #authorities: readonly HubCertificateAuthority[] = [];
-  #lastMessage = 0;
-  #isClosed = false;
+  readonly #connections: HubConnections;
+  readonly #lastMessage: { current: number };
 
   constructor(options: IotHubOptions) {
-    const { startTimer = startSystemTimer, log = () => undefined } = options;
+    const { startTimer = startSystemTimer, now = Date.now, assumptions = defaultHubAssumptions } = options;
     this.name = options.name;
     this.hostName = options.hostName;
-    this.now = options.now ?? Date.now;
+    this.now = now;
+    this.assumptions = assumptions;
     this.#randomBytes = options.randomBytes ?? systemRandomBytes;
-    this.#changes = new ChangeSignal(startTimer);
-    this.sharedAccessPolicies = createDefaultPolicies(this.#randomBytes);
-    this.telemetry = new RecordLog({ ...keptTelemetry, sizeOf: telemetrySize, startTimer });
-    this.feedback = new RecordLog({ ...keptFeedback, sizeOf: () => 0, startTimer });
+    const shelf = options.shelf ?? looseShelf();
+    this.#lastMessage = shelf.value('lastMessage', () => 0);
+    const { startWaitTimer = startTimer } = options;
+    this.sharedAccessPolicies = shelf.value('policies', () => createDefaultPolicies(this.#randomBytes)).current;
+    this.quotas = new HubQuotas({ mode: options.quotas ?? 'off', now, startTimer, assumptions });
+    this.telemetry = new RecordLog({
+      ...keptTelemetry,
+      sizeOf: telemetrySize,
+      startTimer: startWaitTimer,
+      shelf: shelf.shelf('telemetry'),
+    });
+    this.feedback = new RecordLog({
+      ...keptFeedback,
+      sizeOf: () => 0,
+      startTimer: startWaitTimer,
+      shelf: shelf.shelf('feedback'),
+    });
+    this.feedbackEndpoint = new FeedbackEndpoint({ now, newLockToken: () => this.#newId() });
     this.registry = new DeviceRegistry({
-      now: this.now,
+      now,
+      startTimer,
+      assumptions,
+      shelf,
       randomBytes: this.#randomBytes,
       onMessageSettled: (identity, message, outcome) => this.#giveFeedback(identity, message, outcome),
     });
-    this.#sessionHost = {
-      now: this.now,
-      startTimer,
-      log: (line) => log(`${this.name}: ${line}`),
-      takeTelemetry: (received) =>
-        this.telemetry.append((sequenceNumber) => telemetryMessage(received, sequenceNumber)),
-      changed: () => this.#changes.changed(),
-      errorContext: () => this.errorContext(),
-    };
+    this.#connections = this.#openConnections({ startTimer, startWaitTimer, log: options.log });
   }
 
   /** True for this hub's host name in any case and with any port, and for the names that Azure would give it. */
@@ -115,7 +135,16 @@ export class IotHub {
 
   /** The hub's CA certificates, all of them at a time; connections that are open stay. */
   setCertificateAuthorities(authorities: readonly HubCertificateAuthority[]): void {
-    this.#authorities = authorities;
+    this.#connections.authorities = authorities;
+  }
+
+  /** Whether shared access signatures count; connections that are open stay. */
+  setLocalAuthentication(localAuthentication: LocalAuthentication): void {
+    this.#connections.localAuthentication = localAuthentication;
+  }
+
+  get localAuthentication(): LocalAuthentication {
+    return this.#connections.localAuthentication;
   }
 
   hasDevice(deviceId: string): boolean {
@@ -129,28 +158,12 @@ export class IotHub {
    * @throws {HubError} ArgumentInvalid
    */
   provision(device: ProvisionedDevice, migrated?: DeviceExport): void {
-    const request = { authentication: authenticationOf(device), capabilities: device.capabilities ?? null };
-    const present = this.registry.get(device.deviceId);
-    if (!present) {
-      // Comes from an enrollment, which is JSON.
-      const initialTwin = device.initialTwin as TwinContent | undefined;
-      this.registry.create(device.deviceId, request, migrated ?? initialTwin);
-      return;
-    }
-    this.registry.update(present, request);
-    if (migrated) present.twin = createTwin(this.now(), migrated);
+    takeProvisioned(this.registry, device, { migrated, nowMs: this.now() });
   }
 
   /** What DPS takes along when it moves a device to another hub. */
   exportDevice(deviceId: string): DeviceExport | undefined {
-    const twin = this.registry.get(deviceId)?.twin;
-    return (
-      twin && {
-        ...(twin.tags && { tags: twin.tags }),
-        desired: twin.desired.properties,
-        reported: twin.reported.properties,
-      }
-    );
+    return exportDevice(this.registry, deviceId);
   }
 
   /** Deletes a device with its twin and queue and drops its connection; nothing happens where there is none. */
@@ -159,159 +172,137 @@ export class IotHub {
   }
 
   /** The twin as the service plane shows it. */
-  twinOf(deviceId: string): JsonObject | undefined {
-    const device = this.registry.get(deviceId);
-    return device && twinJson(device, this.now());
+  twinOf(name: ClientName): JsonObject | undefined {
+    const client = this.registry.find(name);
+    return client && twinJson(client, this.now());
   }
 
   /**
-   * Changes a twin for a back end and tells the device if it is connected.
+   * Changes a twin for a back end and tells the device or module if it is connected.
    *
    * @param mode - `patch` merges, `replace` takes the named parts anew
-   * @throws {HubError} DeviceNotFound, PreconditionFailed, ArgumentInvalid
+   * @throws {HubError} DeviceNotFound, ModuleNotFound, PreconditionFailed, ArgumentInvalid
    */
   updateTwin(
-    deviceId: string,
+    name: ClientName,
     request: JsonObject,
     options: { mode: 'patch' | 'replace'; precondition: Precondition },
-  ): Device {
-    const device = this.registry.require(deviceId);
-    checkTwinEtag(options.precondition, twinEtag(device.twin.etagCounter));
-    const { twin, desiredPatch } = (options.mode === 'patch' ? patchTwin : replaceTwin)(
-      device.twin,
-      request,
-      this.now(),
-    );
-    device.twin = twin;
-    if (desiredPatch) device.session?.notifyDesired(desiredPatch, twin.desired.version);
-    return device;
+  ): Device | Module {
+    const client = this.registry.requireClient(name);
+    checkTwinEtag(options.precondition, twinEtag(client.twin.etagCounter));
+    const change = options.mode === 'patch' ? patchTwin : replaceTwin;
+    const { twin, desiredPatch } = change(client.twin, request, { nowMs: this.now(), assumptions: this.assumptions });
+    client.twin = twin;
+    if (desiredPatch) client.session?.notifyDesired(desiredPatch, twin.desired.version);
+    return client;
   }
 
-  /** @throws {HubError} DeviceNotFound, DeviceNotOnline, GatewayTimeout, ArgumentInvalid, MessageTooLarge and others */
-  async invokeMethod(deviceId: string, request: MethodRequest): Promise<MethodResponse> {
+  /** @throws {HubError} DeviceNotFound, ModuleNotFound, DeviceNotOnline, GatewayTimeout, ArgumentInvalid, MessageTooLarge and others */
+  async invokeMethod(name: ClientName, request: MethodRequest): Promise<MethodResponse> {
     const call = checkedMethodCall(request);
-    const device = this.registry.get(deviceId);
-    if (!device) throw new HubError('DeviceNotFound');
-    const session = await this.#changes.until(
-      () => (device.session?.takesMethods ? device.session : undefined),
-      call.connectTimeoutSeconds * 1000,
-    );
+    const client = this.registry.find(name);
+    if (!client) {
+      const isModule = typeof name !== 'string' && this.hasDevice(name.deviceId);
+      throw new HubError(isModule ? 'ModuleNotFound' : 'DeviceNotFound');
+    }
+    const session = await this.#connections.whenTakingMethods(client, call.connectTimeoutSeconds * 1000);
     if (!session) throw notOnline(call);
     return session.callMethod(call);
   }
 
   /**
-   * Puts a message into a device's queue; it is delivered when the device is connected and subscribed.
+   * Puts a message into the queue of a device or module; it is delivered when that is connected and subscribed.
    *
    * @returns the message's ID
-   * @throws {HubError} DeviceNotFound, DeviceMaximumQueueDepthExceeded, MessageTooLarge, ArgumentInvalid
+   * @throws {HubError} DeviceNotFound, ModuleNotFound, DeviceMaximumQueueDepthExceeded, MessageTooLarge, ArgumentInvalid
    */
-  sendToDevice(deviceId: string, request: CloudToDeviceRequest): { readonly messageId: string } {
-    const device = this.registry.require(deviceId);
+  sendToDevice(name: ClientName, request: CloudToDeviceRequest): { readonly messageId: string } {
+    const client = this.registry.requireClient(name);
     const message = queuedMessage(request, {
-      sequenceNumber: this.#lastMessage + 1,
+      sequenceNumber: this.#lastMessage.current + 1,
       nowMs: this.now(),
-      newId: () => Buffer.from(this.#randomBytes(16)).toString('hex'),
+      newId: () => this.#newId(),
     });
-    device.messages.add(message);
-    this.#lastMessage = message.sequenceNumber;
-    device.session?.deliverMessages();
+    client.messages.add(message);
+    this.#lastMessage.current = message.sequenceNumber;
+    client.session?.deliverMessages();
     return { messageId: message.messageId };
   }
 
-  isConnected(deviceId: string): boolean {
-    return this.registry.get(deviceId)?.session !== undefined;
+  isConnected(name: ClientName): boolean {
+    return this.#connections.sessionOf(name) !== undefined;
   }
 
   /** Resolves with true when the device is connected, with false when the time is over. */
-  async waitForConnection(deviceId: string, { timeoutMs }: { readonly timeoutMs: number }): Promise<boolean> {
-    return (await this.#changes.until(() => this.isConnected(deviceId) || undefined, timeoutMs)) ?? false;
+  waitForConnection(name: ClientName, { timeoutMs }: { readonly timeoutMs: number }): Promise<boolean> {
+    return this.#connections.whenConnected(name, true, timeoutMs);
   }
 
   /** Resolves with true when the device is not connected, with false when the time is over. */
-  async waitForDisconnection(deviceId: string, { timeoutMs }: { readonly timeoutMs: number }): Promise<boolean> {
-    return (await this.#changes.until(() => !this.isConnected(deviceId) || undefined, timeoutMs)) ?? false;
+  waitForDisconnection(name: ClientName, { timeoutMs }: { readonly timeoutMs: number }): Promise<boolean> {
+    return this.#connections.whenConnected(name, false, timeoutMs);
   }
 
   /** Cuts a device's connection without a word, as a lost network would. Returns false where there is none. */
-  dropConnection(deviceId: string): boolean {
-    const session = this.registry.get(deviceId)?.session;
+  dropConnection(name: ClientName): boolean {
+    const session = this.#connections.sessionOf(name);
     session?.close('dropped on request');
     return session !== undefined;
   }
 
-  /** Lets a device in, or says with which CONNACK code it is refused (MQTT 3.1.1 section 3.2.2.3). */
-  async connectDevice(
-    deviceId: string,
-    connect: MqttConnect,
-    client: MqttClient,
-  ): Promise<DeviceSession | { readonly refusal: ConnectRefusal; readonly reason: string }> {
-    const device = this.registry.get(deviceId);
-    if (!device) return { refusal: 5, reason: `device '${deviceId}' is not registered at hub ${this.name}` };
-    const access = await checkAccess({
-      identity: device.identity,
-      connect,
-      authorities: this.#authorities,
-      policies: this.sharedAccessPolicies,
-      isOwnHost: (hostName) => this.answersTo(hostName),
-      nowMs: this.now(),
-    });
-    if ('problem' in access) return { refusal: 5, reason: `device '${deviceId}': ${access.problem}` };
-    // After the check, which takes its time: all of this may have changed meanwhile.
-    if (this.#isClosed) return { refusal: 5, reason: `hub ${this.name} is deleted` };
-    if (device.identity.status === 'disabled' || this.registry.get(deviceId) !== device) {
-      return { refusal: 5, reason: `device '${deviceId}' is disabled or deleted` };
-    }
-    return new DeviceSession({
-      host: this.#sessionHost,
-      device,
-      client,
-      cleanSession: connect.cleanSession,
-      will: connect.will,
-      authenticationMethod: access.method,
-      expiresMs: access.expiresMs,
-    });
+  /** Lets a device or module in, or says with which CONNACK code it is refused (MQTT 3.1.1 section 3.2.2.3). */
+  connectDevice(name: ClientName, connect: MqttConnect, mqttClient: MqttClient): Promise<DeviceSession | Refused> {
+    return this.#connections.connect(name, connect, mqttClient);
   }
 
   /** What an error body needs: the time and a new tracking ID. */
   errorContext(): ErrorContext {
-    return { nowMs: this.now(), trackingId: Buffer.from(this.#randomBytes(16)).toString('hex') };
+    return { nowMs: this.now(), trackingId: this.#newId() };
   }
 
   /** The hub is deleted: every connection ends, waiting readers get nothing more, new connections are refused. */
   close(): void {
-    this.#isClosed = true;
-    for (const { session } of this.registry.all()) session?.close('the hub was deleted');
-    this.#changes.close();
+    this.#connections.close();
     this.telemetry.close();
     this.feedback.close();
   }
 
-  #giveFeedback(identity: DeviceIdentity, message: QueuedMessage, statusCode: MessageOutcome): void {
+  #openConnections({
+    log = () => undefined,
+    ...timers
+  }: Timers & { readonly log: IotHubOptions['log'] }): HubConnections {
+    const { name, now, registry, assumptions, quotas } = this;
+    return new HubConnections({
+      ...{ name, now, registry, assumptions, quotas, ...timers },
+      policies: this.sharedAccessPolicies,
+      log: (line) => log(`${name}: ${line}`),
+      takeTelemetry: (received) =>
+        this.telemetry.append((sequenceNumber) => telemetryMessage(received, sequenceNumber)),
+      isOwnHost: (hostName) => this.answersTo(hostName),
+      errorContext: () => this.errorContext(),
+    });
+  }
+
+  /** 32 hexadecimal digits. */
+  #newId(): string {
+    return Buffer.from(this.#randomBytes(16)).toString('hex');
+  }
+
+  #giveFeedback(identity: ClientIdentity, message: QueuedMessage, statusCode: MessageOutcome): void {
     if (!wantsFeedback(message.request.ack, statusCode)) return;
-    this.feedback.append((sequenceNumber) => ({
+    const { deviceId, moduleId, generationId: deviceGenerationId } = identity;
+    const record = this.feedback.append((sequenceNumber) => ({
       sequenceNumber,
       originalMessageId: message.messageId,
       enqueuedTimeMs: this.now(),
       statusCode,
       description: statusCode,
-      deviceId: identity.deviceId,
-      deviceGenerationId: identity.generationId,
+      deviceId,
+      ...(moduleId !== undefined && { moduleId }),
+      deviceGenerationId,
     }));
+    this.feedbackEndpoint.add(record);
   }
-}
-
-function authenticationOf({ thumbprints, symmetricKeys }: ProvisionedDevice): JsonObject {
-  if (thumbprints) {
-    const { primary, secondary } = thumbprints;
-    return { type: 'selfSigned', x509Thumbprint: { primaryThumbprint: primary, secondaryThumbprint: secondary } };
-  }
-  return {
-    type: 'sas',
-    ...(symmetricKeys && {
-      symmetricKey: { primaryKey: symmetricKeys.primary, secondaryKey: symmetricKeys.secondary },
-    }),
-  };
 }
 
 function withoutPort(hostName: string): string {

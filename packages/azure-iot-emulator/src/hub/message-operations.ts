@@ -1,32 +1,44 @@
+import { Readable } from 'node:stream';
 import type { Acknowledgement, CloudToDeviceRequest, FeedbackRecord } from './cloud-to-device.ts';
 import { formatTime } from './dotnet-time.ts';
 import { HubError } from './hub-error.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from './json.ts';
 import type { LogRecord, RecordLog } from './record-log.ts';
-import { deviceIdOf, type ServiceOperation, type ServiceReply, type ServiceRequest } from './service-operation.ts';
+import { clientNameOf, type ServiceOperation, type ServiceReply, type ServiceRequest } from './service-operation.ts';
 import type { TelemetryMessage } from './telemetry.ts';
 
 const longestWaitMs = 60_000;
 
 /**
- * Messages. Azure has the purge over HTTP; sending, telemetry and feedback it has over AMQP only, so the other three are
+ * Messages. Azure has the purge over HTTP; sending, telemetry and feedback in order it has over AMQP only, so those are
  * the emulator's own.
  */
 export const messageOperations: readonly ServiceOperation[] = [
-  { method: 'DELETE', path: '/devices/:deviceId/commands', right: 'ServiceConnect', handle: purge },
-  {
-    method: 'POST',
-    path: '/devices/:deviceId/messages/devicebound',
-    right: 'ServiceConnect',
-    isEmulatorsOwn: true,
-    handle: send,
-  },
+  ...['/devices/:deviceId', '/devices/:deviceId/modules/:moduleId'].flatMap((path): ServiceOperation[] => [
+    { method: 'DELETE', path: `${path}/commands`, right: 'ServiceConnect', handle: purge },
+    {
+      method: 'POST',
+      path: `${path}/messages/devicebound`,
+      right: 'ServiceConnect',
+      isEmulatorsOwn: true,
+      meter: 'messages',
+      isMessage: true,
+      handle: send,
+    },
+  ]),
   {
     method: 'GET',
     path: '/emulator/telemetry',
     right: 'ServiceConnect',
     isEmulatorsOwn: true,
     handle: (request) => readLog(request, request.hub.telemetry, telemetryJson),
+  },
+  {
+    method: 'GET',
+    path: '/emulator/telemetry/stream',
+    right: 'ServiceConnect',
+    isEmulatorsOwn: true,
+    handle: (request) => streamLog(request, request.hub.telemetry, telemetryJson),
   },
   {
     method: 'GET',
@@ -38,14 +50,33 @@ export const messageOperations: readonly ServiceOperation[] = [
 ];
 
 function purge(request: ServiceRequest): ServiceReply {
-  const deviceId = deviceIdOf(request);
-  const totalMessagesPurged = request.hub.registry.require(deviceId).messages.purge();
-  return { status: 200, body: { totalMessagesPurged, deviceId, moduleId: null } };
+  const client = request.hub.registry.requireClient(clientNameOf(request));
+  const { deviceId, moduleId = null } = client.identity;
+  return { status: 200, body: { totalMessagesPurged: client.messages.purge(), deviceId, moduleId } };
 }
 
 function send(request: ServiceRequest): ServiceReply {
-  const { messageId } = request.hub.sendToDevice(deviceIdOf(request), readMessage(request.body));
+  const { messageId } = request.hub.sendToDevice(clientNameOf(request), readMessage(request.body));
   return { status: 201, body: { messageId } };
+}
+
+/** Each record as a line of JSON, those that are there first, until the client leaves or the hub is closed. */
+function streamLog<T extends LogRecord & { readonly deviceId: string }>(
+  { query }: ServiceRequest,
+  log: RecordLog<T>,
+  toJson: (record: T) => JsonObject,
+): ServiceReply {
+  const after = readNumber(query.after, 'after', Number.MAX_SAFE_INTEGER);
+  async function* lines(): AsyncGenerator<string> {
+    // Headers go out with the first bytes; an empty line lets the client know that it is listening.
+    yield '\n';
+    for await (const record of log.follow(after)) {
+      if (query.deviceId === undefined || record.deviceId === query.deviceId) {
+        yield `${JSON.stringify(toJson(record))}\n`;
+      }
+    }
+  }
+  return { status: 200, stream: Readable.from(lines()), headers: { 'content-type': 'application/x-ndjson' } };
 }
 
 /** Answers at once with what there is above `after`, or waits `waitMs` for the first that comes. */
@@ -66,6 +97,7 @@ function telemetryJson(message: TelemetryMessage): JsonObject {
   return {
     sequenceNumber: message.sequenceNumber,
     deviceId: message.deviceId,
+    ...(message.moduleId !== undefined && { moduleId: message.moduleId }),
     enqueuedTimeUtc: formatTime(message.enqueuedTimeMs),
     systemProperties: message.systemProperties,
     applicationProperties: message.applicationProperties,

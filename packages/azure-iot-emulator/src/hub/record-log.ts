@@ -1,4 +1,6 @@
 import type { StartTimer } from '../mqtt/timer.ts';
+import type { Shelf, ShelfCollection } from '../data/shelf.ts';
+import { looseShelf } from '../data/store.ts';
 import { ChangeSignal } from './change-signal.ts';
 
 /** A record with its place in its log; places start at 1 and never repeat. */
@@ -14,12 +16,18 @@ export interface RecordLogOptions<T> {
   readonly mostBytes: number;
   readonly sizeOf: (record: T) => number;
   readonly startTimer: StartTimer;
+  /** Default: the log is kept in memory alone. */
+  readonly shelf?: Shelf;
 }
+
+/** Dropped records that may still take memory. */
+const mostDropped = 4096;
 
 /** What happened at a hub, in order, bounded by number and size: a place to read telemetry and feedback from. */
 export class RecordLog<T extends LogRecord> {
   readonly #options: RecordLogOptions<T>;
   readonly #signal: ChangeSignal;
+  readonly #kept: ShelfCollection;
   readonly #subscribers = new Set<(record: T) => void>();
   /** The kept records stand from `#first` on; the rest is cut off now and then instead of at each append. */
   #records: T[] = [];
@@ -31,6 +39,11 @@ export class RecordLog<T extends LogRecord> {
   constructor(options: RecordLogOptions<T>) {
     this.#options = options;
     this.#signal = new ChangeSignal(options.startTimer);
+    this.#kept = (options.shelf ?? looseShelf()).collection('records', {
+      entries: () => this.list().map((record) => [String(record.sequenceNumber), record] as const),
+      find: (key) => this.#find(Number(key)),
+    });
+    for (const [, record] of this.#kept.stored) this.#take(record as T);
   }
 
   /** Sequence number of the newest record ever appended; 0 before the first. */
@@ -69,8 +82,13 @@ export class RecordLog<T extends LogRecord> {
   }
 
   /** All kept records, then each new one, until the hub is closed. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
-    let seen = 0;
+  [Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
+    return this.follow(0);
+  }
+
+  /** Kept records above `after`, then each new one, until the hub is closed or the reader leaves. */
+  async *follow(after: number): AsyncGenerator<T, void, undefined> {
+    let seen = after;
     while (!this.#isClosed) {
       const fresh = this.list(seen);
       for (const record of fresh) {
@@ -84,10 +102,8 @@ export class RecordLog<T extends LogRecord> {
   /** Adds what `make` builds for the next sequence number. */
   append(make: (sequenceNumber: number) => T): T {
     const record = make(this.#lastSequenceNumber + 1);
-    this.#lastSequenceNumber = record.sequenceNumber;
-    this.#records.push(record);
-    this.#bytes += this.#options.sizeOf(record);
-    this.#dropOldest();
+    this.#kept.touch(String(record.sequenceNumber));
+    this.#take(record);
     for (const listener of this.#subscribers) listener(record);
     this.#signal.changed();
     return record;
@@ -98,15 +114,28 @@ export class RecordLog<T extends LogRecord> {
     this.#signal.close();
   }
 
+  #find(sequenceNumber: number): T | undefined {
+    const oldest = this.#records[this.#first];
+    return oldest && this.#records[this.#first + sequenceNumber - oldest.sequenceNumber];
+  }
+
+  #take(record: T): void {
+    this.#lastSequenceNumber = record.sequenceNumber;
+    this.#records.push(record);
+    this.#bytes += this.#options.sizeOf(record);
+    this.#dropOldest();
+  }
+
   #dropOldest(): void {
     const { mostRecords, mostBytes, sizeOf } = this.#options;
     let oldest = this.#records[this.#first];
     while (oldest && (this.#records.length - this.#first > mostRecords || this.#bytes > mostBytes)) {
       this.#bytes -= sizeOf(oldest);
       this.#first += 1;
+      this.#kept.touch(String(oldest.sequenceNumber));
       oldest = this.#records[this.#first];
     }
-    if (this.#first > mostRecords) {
+    if (this.#first > mostDropped) {
       this.#records = this.#records.slice(this.#first);
       this.#first = 0;
     }

@@ -36,6 +36,9 @@ export async function authorizeCall(hub: IotHub, tokens: AccessTokens, call: Ser
 function checkSignature(hub: IotHub, { authorization, path, right }: ServiceCall): void {
   const token = parseSharedAccessSignature(authorization ?? '');
   if (!token) throw unauthorized('the request carries neither a bearer token nor a shared access signature');
+  if (hub.localAuthentication.disableLocalAuth) {
+    throw unauthorized('the hub takes no shared access signatures (disableLocalAuth), only tokens of Entra ID');
+  }
   if (hub.now() > lastValidMs(token)) throw unauthorized('the shared access signature has expired');
   if (!coversPath(token, { isOwnHost: (hostName) => hub.answersTo(hostName), path })) {
     throw unauthorized(`the shared access signature is for ${token.resource}`);
@@ -47,7 +50,7 @@ function checkSignature(hub: IotHub, { authorization, path, right }: ServiceCall
   }
   if (!policy.rights.includes(right)) {
     const text = `Authorization rule '${policy.name}' does not allow access for '${right}'`;
-    throw new HubError('IotHubUnauthorizedAccess', { text });
+    throw new HubError('IotHubUnauthorizedAccess', { text, status: hub.assumptions.missingRight });
   }
 }
 

@@ -1,65 +1,81 @@
-import { type Device, twinJson } from './device.ts';
-import { parseDeviceQuery } from './device-query.ts';
+import { parseQuery } from '../hub-query/query-parser.ts';
+import { runQuery } from '../hub-query/run-query.ts';
+import { twinJson } from './client-json.ts';
 import { readMethodRequest } from './direct-method.ts';
 import { parseIfMatch, twinEtag } from './entity-tag.ts';
+import type { Device, Module } from './hub-client.ts';
 import { HubError } from './hub-error.ts';
 import { isJsonObject } from './json.ts';
-import { deviceIdOf, type ServiceOperation, type ServiceReply, type ServiceRequest } from './service-operation.ts';
+import { clientNameOf, type ServiceOperation, type ServiceReply, type ServiceRequest } from './service-operation.ts';
 
 const largestPage = 1000;
 const defaultPage = 100;
 
-/** Twins, direct methods and queries. */
+/** Four kilobytes: the unit in which methods are limited. */
+const methodPieceBytes = 4096;
+
+/** Twins and direct methods of devices and modules, and queries. */
 export const twinOperations: readonly ServiceOperation[] = [
-  { method: 'GET', path: '/twins/:deviceId', right: 'ServiceConnect', handle: getTwin },
-  {
-    method: 'PATCH',
-    path: '/twins/:deviceId',
-    right: 'ServiceConnect',
-    handle: (request) => writeTwin(request, 'patch'),
-  },
-  {
-    method: 'PUT',
-    path: '/twins/:deviceId',
-    right: 'ServiceConnect',
-    handle: (request) => writeTwin(request, 'replace'),
-  },
-  {
-    method: 'POST',
-    path: '/twins/:deviceId/methods',
-    right: 'ServiceConnect',
-    errors: 'method',
-    handle: invokeMethod,
-  },
-  { method: 'POST', path: '/devices/query', right: 'ServiceConnect', handle: queryDevices },
+  ...['/twins/:deviceId', '/twins/:deviceId/modules/:moduleId'].flatMap((path): ServiceOperation[] => [
+    { method: 'GET', path, right: 'ServiceConnect', meter: 'twinReads', isMessage: true, handle: getTwin },
+    {
+      method: 'PATCH',
+      path,
+      right: 'ServiceConnect',
+      meter: 'twinWrites',
+      isMessage: true,
+      handle: (request) => writeTwin(request, 'patch'),
+    },
+    {
+      method: 'PUT',
+      path,
+      right: 'ServiceConnect',
+      meter: 'twinWrites',
+      isMessage: true,
+      handle: (request) => writeTwin(request, 'replace'),
+    },
+    {
+      method: 'POST',
+      path: `${path}/methods`,
+      right: 'ServiceConnect',
+      errors: 'method',
+      meter: 'methods',
+      amount: ({ body }) => Math.ceil(JSON.stringify(body ?? null).length / methodPieceBytes),
+      isMessage: true,
+      handle: invokeMethod,
+    },
+  ]),
+  { method: 'POST', path: '/devices/query', right: 'ServiceConnect', meter: 'queries', handle: queryTwins },
 ];
 
 function getTwin(request: ServiceRequest): ServiceReply {
-  return twinReply(request, request.hub.registry.require(deviceIdOf(request)));
+  return twinReply(request, request.hub.registry.requireClient(clientNameOf(request)));
 }
 
 function writeTwin(request: ServiceRequest, mode: 'patch' | 'replace'): ServiceReply {
   const { hub, headers, body } = request;
   if (!isJsonObject(body)) throw new HubError('ArgumentNull', { text: 'the body has to be a twin' });
   const precondition = parseIfMatch(headers['if-match']);
-  return twinReply(request, hub.updateTwin(deviceIdOf(request), body, { mode, precondition }));
+  return twinReply(request, hub.updateTwin(clientNameOf(request), body, { mode, precondition }));
 }
 
 async function invokeMethod(request: ServiceRequest): Promise<ServiceReply> {
-  const response = await request.hub.invokeMethod(deviceIdOf(request), readMethodRequest(request.body));
+  const response = await request.hub.invokeMethod(clientNameOf(request), readMethodRequest(request.body));
   return { status: 200, body: { ...response } };
 }
 
-/** Pages are cut at a place in the registry that the continuation token names, so a device deleted meanwhile shifts them. */
-function queryDevices({ hub, headers, body }: ServiceRequest): ServiceReply {
+/** Pages are cut at a place in the answer that the continuation token names, so a device deleted meanwhile shifts them. */
+function queryTwins({ hub, headers, body }: ServiceRequest): ServiceReply {
   const text = isJsonObject(body) ? body.query : undefined;
-  if (typeof text !== 'string')
+  if (typeof text !== 'string') {
     throw new HubError('ArgumentNull', { text: 'the body has to be {"query":"SELECT ..."}' });
-  const matches = parseDeviceQuery(text);
-  const rows = hub.registry
-    .all()
-    .map((device) => twinJson(device, hub.now()))
-    .filter(matches);
+  }
+  const query = parseQuery(text);
+  const clients = query.collection === 'devices' ? hub.registry.all() : hub.registry.allModules();
+  const { itemType, rows } = runQuery(
+    query,
+    clients.map((client) => twinJson(client, hub.now())),
+  );
   const asked = Number(headers['x-ms-max-item-count'] ?? defaultPage);
   const size = Number.isInteger(asked) && asked >= 1 ? Math.min(asked, largestPage) : defaultPage;
   const from = readContinuation(headers['x-ms-continuation']);
@@ -67,7 +83,7 @@ function queryDevices({ hub, headers, body }: ServiceRequest): ServiceReply {
   return {
     status: 200,
     body: rows.slice(from, from + size),
-    headers: { 'x-ms-item-type': 'Twin', ...(!isLast && { 'x-ms-continuation': writeContinuation(from + size) }) },
+    headers: { 'x-ms-item-type': itemType, ...(!isLast && { 'x-ms-continuation': writeContinuation(from + size) }) },
   };
 }
 
@@ -82,7 +98,7 @@ function readContinuation(token: string | undefined): number {
   return from;
 }
 
-function twinReply({ hub }: ServiceRequest, device: Device): ServiceReply {
-  const body = twinJson(device, hub.now());
-  return { status: 200, body, headers: { etag: `"${twinEtag(device.twin.etagCounter)}"` } };
+function twinReply({ hub }: ServiceRequest, client: Device | Module): ServiceReply {
+  const body = twinJson(client, hub.now());
+  return { status: 200, body, headers: { etag: `"${twinEtag(client.twin.etagCounter)}"` } };
 }

@@ -1,3 +1,4 @@
+import type { HubAssumptions } from './hub-assumptions.ts';
 import { HubError } from './hub-error.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from './json.ts';
 import {
@@ -37,6 +38,12 @@ export interface TwinChange {
   readonly desiredPatch: JsonObject | undefined;
 }
 
+/** When a back end writes, and what the emulator assumes of it. */
+export interface TwinWrite {
+  readonly nowMs: number;
+  readonly assumptions: HubAssumptions;
+}
+
 /** Version 2 and first etag, as new twins have in captures. @throws {HubError} ArgumentInvalid */
 export function createTwin(nowMs: number, content: TwinContent = {}): Twin {
   const { tags, desired = {}, reported = {} } = content;
@@ -53,21 +60,24 @@ export function createTwin(nowMs: number, content: TwinContent = {}): Twin {
 }
 
 /** Reads and merges a back end's PATCH: `tags` and `properties.desired`; anything else in the body is ignored. */
-export function patchTwin(twin: Twin, request: JsonObject, nowMs: number): TwinChange {
+export function patchTwin(twin: Twin, request: JsonObject, { nowMs, assumptions }: TwinWrite): TwinChange {
   const tags = readPart(request.tags, 'tags');
   const desired = readPart(isJsonObject(request.properties) ? request.properties.desired : undefined, 'desired');
+  // null takes away whatever is there.
   const desiredPatch = desired === null ? replacementPatch(twin.desired.properties, {}) : desired;
   return write(twin, {
     tags: tags === null ? {} : tags && merged('tags', twin.tags ?? {}, tags),
     desired: desiredPatch && checkedPatch('desired', twin.desired, desiredPatch, { nowMs, keepsVersions: true }),
-    desiredPatch,
+    desiredPatch: desired === null && desiredPatch ? told(desiredPatch, assumptions) : desiredPatch,
   });
 }
 
-/** Takes `tags` and `properties.desired` in place of the old ones; a part that isn't named stays. */
-export function replaceTwin(twin: Twin, request: JsonObject, nowMs: number): TwinChange {
-  const tags = readPart(request.tags, 'tags');
-  const desired = readPart(isJsonObject(request.properties) ? request.properties.desired : undefined, 'desired');
+/** Takes `tags` and `properties.desired` in place of the old ones; of a part that isn't named the assumption decides. */
+export function replaceTwin(twin: Twin, request: JsonObject, { nowMs, assumptions }: TwinWrite): TwinChange {
+  const properties = isJsonObject(request.properties) ? request.properties : {};
+  const missing = assumptions.twinPutMissingSection === 'clear' ? null : undefined;
+  const tags = readPart(request.tags === undefined ? missing : request.tags, 'tags');
+  const desired = readPart(properties.desired === undefined ? missing : properties.desired, 'desired');
   if (tags) check('tags', tags, tags);
   if (desired) check('desired', desired, desired);
   const replacement =
@@ -75,8 +85,14 @@ export function replaceTwin(twin: Twin, request: JsonObject, nowMs: number): Twi
   return write(twin, {
     tags: tags && mergeJson({}, tags),
     desired: replacement,
-    desiredPatch: replacement && replacementPatch(twin.desired.properties, replacement.properties),
+    desiredPatch: replacement && told(replacementPatch(twin.desired.properties, replacement.properties), assumptions),
   });
+}
+
+/** What a device hears of a change that took properties away without naming them. */
+function told(patch: JsonObject, { removedDesiredProperties }: HubAssumptions): JsonObject {
+  if (removedDesiredProperties === 'nulls') return patch;
+  return Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== null));
 }
 
 /** Merges what a device reports. @throws {HubError} ArgumentInvalid */

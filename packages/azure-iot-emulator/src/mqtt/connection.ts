@@ -10,8 +10,10 @@ import {
 } from 'mqtt-packet';
 import { KeepAlive } from './keep-alive.ts';
 import { OutboundPublishes } from './outbound-publishes.ts';
+import { Outgoing } from './outgoing.ts';
 import { largestPacketBytes } from './packet-limit.ts';
-import type { ConnectRefusal, MqttClient, MqttConnect, MqttService, MqttSession } from './service.ts';
+import type { PacketTrace, StartPacketTrace } from './packet-trace.ts';
+import type { ConnectRefusal, MqttClient, MqttConnect, MqttService, MqttSession, OutboundDelivery } from './service.ts';
 import type { StartTimer } from './timer.ts';
 
 /** Options of {@link serveMqtt}. */
@@ -22,7 +24,14 @@ export interface ServeMqttOptions {
   readonly log: (line: string) => void;
   readonly now: () => number;
   readonly startTimer: StartTimer;
+  /** What everything sent waits for: undefined where all that it may tell of is on the disk. Default: nothing. */
+  readonly committed?: (() => Promise<void> | undefined) | undefined;
+  /** Default: packets go by unseen. */
+  readonly trace?: StartPacketTrace | undefined;
 }
+
+/** From the connection's beginning to an accepted CONNECT. */
+const connectTimeoutMs = 30_000;
 
 /** Unacknowledged packets of one client that are worked on at a time; above it the client's bytes stay unread. */
 const mostInboundPublishes = 1000;
@@ -42,21 +51,40 @@ class MqttConnection implements MqttClient {
   readonly #stream: Duplex;
   readonly #parser = createParser();
   readonly #outbound = new OutboundPublishes();
+  readonly #outgoing: Outgoing;
+  readonly #trace: PacketTrace | undefined;
+  readonly #stopConnectTimer: () => void;
   #state: State = 'new';
   #clientId = '';
   #session: MqttSession | undefined;
   #keepAlive: KeepAlive | undefined;
   #early: Packet[] = [];
   #inboundPublishes = 0;
-  #acknowledged: Promise<unknown> = Promise.resolve();
+  #isFrozen = false;
+  #isSilent = false;
+  /** Settles when every publish before has; undefined while none is under way. */
+  #underWay: Promise<unknown> | undefined;
 
   constructor(options: ServeMqttOptions) {
     this.#options = options;
     this.#stream = options.stream;
+    this.#trace = options.trace?.();
+    this.#outgoing = new Outgoing({
+      stream: options.stream,
+      committed: options.committed,
+      onFailure: (reason) => this.close(reason),
+      onWritten: () => this.#regulate(),
+    });
+    this.#stopConnectTimer = options.startTimer(connectTimeoutMs, () =>
+      this.close(`no CONNECT was accepted within ${connectTimeoutMs / 1000} s`),
+    );
   }
 
   start(): void {
-    this.#parser.on('packet', (packet) => this.#receive(packet));
+    this.#parser.on('packet', (packet) => {
+      this.#trace?.received(packet);
+      this.#receive(packet);
+    });
     this.#parser.on('error', (error: Error) => this.close(`protocol error: ${error.message}`));
     this.#stream.on('data', (chunk: Buffer) => this.#parse(chunk));
     this.#stream.on('drain', () => this.#regulate());
@@ -65,16 +93,34 @@ class MqttConnection implements MqttClient {
     this.#stream.on('close', () => this.#end(false, 'the connection was lost'));
   }
 
-  publish(topic: string, payload: Uint8Array, qos: 0 | 1): Promise<void> {
+  publish(topic: string, payload: Uint8Array, qos: 0 | 1, delivery?: OutboundDelivery): Promise<void> {
     if (this.#state !== 'open') return Promise.reject(new Error('the connection has ended'));
-    const packet = { cmd: 'publish', topic, payload: Buffer.from(payload), qos, dup: false, retain: false } as const;
+    const dup = delivery?.isRedelivery === true && qos === 1;
+    const packet = { cmd: 'publish', topic, payload: Buffer.from(payload), qos, dup, retain: false } as const;
     if (qos === 0) {
       this.#send(packet);
       return Promise.resolve();
     }
-    const { messageId, acknowledged } = this.#outbound.add();
+    const { messageId, acknowledged } = this.#outbound.add(delivery?.packetId);
     this.#send({ ...packet, messageId });
     return acknowledged;
+  }
+
+  freeze(): () => void {
+    this.#isFrozen = true;
+    this.#stream.cork();
+    this.#stream.pause();
+    return () => {
+      this.#isFrozen = false;
+      this.#stream.uncork();
+      this.#keepAlive?.heard();
+      this.#regulate();
+    };
+  }
+
+  silence(): () => void {
+    this.#isSilent = true;
+    return () => this.#stream.destroy();
   }
 
   close(reason: string): void {
@@ -82,9 +128,16 @@ class MqttConnection implements MqttClient {
   }
 
   #parse(chunk: Buffer): void {
-    if (this.#state === 'closed') return;
+    if (this.#state === 'closed' || this.#isSilent) return;
     this.#keepAlive?.heard();
-    if (this.#parser.parse(chunk) > largestPacketBytes) this.close(`packet larger than ${largestPacketBytes} bytes`);
+    this.#outgoing.cork();
+    try {
+      if (this.#parser.parse(chunk) > largestPacketBytes) this.close(`packet larger than ${largestPacketBytes} bytes`);
+    } catch (error) {
+      // Whatever a client sends is its own affair: it must not take the process down.
+      this.close(`packet that can't be worked on: ${messageOf(error)}`);
+    }
+    this.#outgoing.uncork();
   }
 
   #receive(packet: Packet): void {
@@ -100,6 +153,7 @@ class MqttConnection implements MqttClient {
     }
     this.#early.push(packet);
     if (this.#early.length > mostEarlyPackets) this.close('too many packets before CONNACK');
+    else this.#regulate();
   }
 
   #dispatch(packet: Packet, session: MqttSession): void {
@@ -156,6 +210,7 @@ class MqttConnection implements MqttClient {
       return;
     }
     const { now, startTimer } = this.#options;
+    this.#stopConnectTimer();
     this.#session = session;
     this.#state = 'open';
     this.#keepAlive = new KeepAlive({
@@ -169,14 +224,17 @@ class MqttConnection implements MqttClient {
     const early = this.#early;
     this.#early = [];
     for (const waiting of early) this.#receive(waiting);
+    this.#regulate();
   }
 
   #refuse(returnCode: ConnectRefusal, reason: string): void {
     if (this.#isClosed()) return;
     this.#state = 'closed';
+    this.#stopConnectTimer();
     this.#options.log(`MQTT ${this.#clientId}: refused with ${returnCode}: ${reason}`);
-    const connack = generate({ cmd: 'connack', returnCode, sessionPresent: false });
-    this.#stream.end(connack, () => this.#stream.destroy());
+    const connack = { cmd: 'connack', returnCode, sessionPresent: false } as const;
+    this.#trace?.sent(connack, reason);
+    this.#stream.end(generate(connack), () => this.#stream.destroy());
   }
 
   #takePublish(packet: IPublishPacket, session: MqttSession): void {
@@ -184,57 +242,75 @@ class MqttConnection implements MqttClient {
       this.close('QoS 2 is not supported');
       return;
     }
-    if (/[#+]/.test(packet.topic)) {
+    if (packet.topic.includes('#') || packet.topic.includes('+')) {
       this.close('protocol error: wildcard in the topic of a PUBLISH [MQTT-3.3.2-2]');
       return;
     }
     const { topic, qos, retain } = packet;
     const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;
+    try {
+      const done = session.publish({ topic, payload, qos, retain });
+      if (done === undefined && this.#underWay === undefined) this.#acknowledge(packet);
+      else this.#acknowledgeLater(packet, done);
+    } catch (error) {
+      this.close(messageOf(error));
+    }
+  }
+
+  /** In the order of arrival [MQTT-4.6.0-2]. */
+  #acknowledgeLater(packet: IPublishPacket, done: Promise<void> | undefined): void {
     this.#inboundPublishes += 1;
-    const done = session.publish({ topic, payload, qos, retain });
-    // In the order of arrival [MQTT-4.6.0-2].
-    this.#acknowledged = Promise.all([done, this.#acknowledged]).then(
-      () => this.#finishPublish(packet),
+    this.#underWay = Promise.all([done, this.#underWay]).then(
+      () => {
+        this.#inboundPublishes -= 1;
+        if (this.#inboundPublishes === 0) this.#underWay = undefined;
+        this.#acknowledge(packet);
+        this.#regulate();
+      },
       (error: unknown) => this.close(messageOf(error)),
     );
     this.#regulate();
   }
 
-  #finishPublish(packet: IPublishPacket): void {
-    this.#inboundPublishes -= 1;
-    if (packet.qos === 1 && packet.messageId !== undefined) this.#send({ cmd: 'puback', messageId: packet.messageId });
-    this.#regulate();
+  #acknowledge({ qos, messageId }: IPublishPacket): void {
+    if (qos === 1 && messageId !== undefined) this.#send({ cmd: 'puback', messageId });
   }
 
   #subscribe(packet: ISubscribePacket, session: MqttSession): void {
-    const granted = packet.subscriptions.map(({ topic, qos }) => ({ topic, granted: session.subscribe(topic, qos) }));
-    this.#send({
-      cmd: 'suback',
-      messageId: packet.messageId ?? 0,
-      granted: granted.map((subscription) => subscription.granted),
-    });
-    for (const subscription of granted) {
-      if (subscription.granted !== 0x80) session.subscribed(subscription.topic);
+    if (packet.subscriptions.length === 0) {
+      this.close('protocol error: SUBSCRIBE without a topic filter [MQTT-3.8.3-3]');
+      return;
+    }
+    const answers = packet.subscriptions.map(({ topic, qos }) => ({ topic, answer: session.subscribe(topic, qos) }));
+    const granted = answers.map(({ answer }) => (typeof answer === 'number' ? answer : 0x80));
+    const why = answers.flatMap(({ topic, answer }) =>
+      typeof answer === 'number' ? [] : [`${topic}: ${answer.refusal}`],
+    );
+    this.#send({ cmd: 'suback', messageId: packet.messageId ?? 0, granted }, why.join('; '));
+    for (const { topic, answer } of answers) {
+      if (typeof answer === 'number') session.subscribed(topic);
     }
   }
 
   #unsubscribe(packet: IUnsubscribePacket, session: MqttSession): void {
+    if (packet.unsubscriptions.length === 0) {
+      this.close('protocol error: UNSUBSCRIBE without a topic filter [MQTT-3.10.3-2]');
+      return;
+    }
     for (const topicFilter of packet.unsubscriptions) session.unsubscribe(topicFilter);
     this.#send({ cmd: 'unsuback', messageId: packet.messageId ?? 0, granted: [] });
   }
 
-  /** Everything written in one turn of the event loop leaves in one TLS record. */
-  #send(packet: Packet): void {
+  #send(packet: Packet, why?: string): void {
     if (this.#isClosed()) return;
-    if (this.#stream.writableCorked === 0) {
-      this.#stream.cork();
-      process.nextTick(() => this.#stream.uncork());
-    }
-    this.#stream.write(generate(packet));
+    this.#trace?.sent(packet, why);
+    this.#outgoing.send(packet);
   }
 
   #regulate(): void {
-    const isBusy = this.#inboundPublishes > mostInboundPublishes || this.#stream.writableNeedDrain;
+    if (this.#isFrozen) return;
+    const isBusy =
+      this.#early.length > 0 || this.#inboundPublishes > mostInboundPublishes || this.#stream.writableNeedDrain;
     if (isBusy) this.#stream.pause();
     else if (this.#stream.isPaused()) this.#stream.resume();
   }
@@ -246,11 +322,14 @@ class MqttConnection implements MqttClient {
   #end(graceful: boolean, reason: string): void {
     if (this.#isClosed()) return;
     this.#state = 'closed';
+    this.#stopConnectTimer();
+    this.#outgoing.clear();
     this.#keepAlive?.stop();
+    this.#trace?.ended(graceful, reason);
     if (!graceful) this.#options.log(`MQTT ${this.#clientId}: connection ended: ${reason}`);
     this.#outbound.failAll(new Error(`the connection has ended: ${reason}`));
     this.#session?.closed(graceful);
-    this.#stream.destroy();
+    if (!this.#isSilent) this.#stream.destroy();
   }
 }
 

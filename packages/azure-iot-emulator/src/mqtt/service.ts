@@ -15,10 +15,30 @@ export interface MqttConnect {
 /** CONNACK return codes of MQTT 3.1.1 section 3.2.2.3 that refuse a connection. */
 export type ConnectRefusal = 1 | 2 | 3 | 4 | 5;
 
+/** For a QoS 1 message that may be sent more than once. */
+export interface OutboundDelivery {
+  /** 0x8000 to 0xffff, the same each time the message is sent (MQTT 3.1.1 section 4.4). */
+  readonly packetId: number;
+  /** Sets DUP (MQTT 3.1.1 section 3.3.1.1). */
+  readonly isRedelivery: boolean;
+}
+
+/** Why a topic filter is not granted; the client learns 0x80. */
+export interface SubscriptionRefusal {
+  readonly refusal: string;
+}
+
 /** The client's side of an accepted connection, as its service sees it. */
 export interface MqttClient {
   /** Resolves when the packet is written (QoS 0) or acknowledged (QoS 1); rejects when the connection ends first. */
-  publish(topic: string, payload: Uint8Array, qos: 0 | 1): Promise<void>;
+  publish(topic: string, payload: Uint8Array, qos: 0 | 1, delivery?: OutboundDelivery): Promise<void>;
+  /** Neither reads nor writes until what it returns is called, as a server that hangs; then goes on where it was. */
+  freeze(): () => void;
+  /**
+   * Loses everything in both directions from now on, as a network that swallows packets; the client isn't told of the
+   * connection's end either. What it returns ends the connection.
+   */
+  silence(): () => void;
   /** Ends the connection at once; the reason goes to the emulator's log, never to the client. */
   close(reason: string): void;
 }
@@ -29,18 +49,21 @@ export interface MqttSession {
   readonly sessionPresent: boolean;
   /** Called once CONNACK is written: from here on the session may publish. */
   opened(): void;
-  /** Returns the granted QoS or 0x80 for refused. */
-  subscribe(topicFilter: string, qos: 0 | 1 | 2): 0 | 1 | 0x80;
+  /** Returns the granted QoS or why there is none. */
+  subscribe(topicFilter: string, qos: 0 | 1 | 2): 0 | 1 | SubscriptionRefusal;
   /** Called after SUBACK is written, so that what waits for a subscription can be delivered. */
   subscribed(topicFilter: string): void;
   unsubscribe(topicFilter: string): void;
-  /** A QoS 1 packet is acknowledged when this resolves; a rejection closes the connection with the error's message as reason. */
+  /**
+   * A QoS 1 packet is acknowledged when this resolves, at once where it returns undefined. A failure, thrown or as a
+   * rejection, closes the connection with the error's message as reason.
+   */
   publish(packet: {
     readonly topic: string;
     readonly payload: Uint8Array;
     readonly qos: 0 | 1 | 2;
     readonly retain: boolean;
-  }): Promise<void>;
+  }): Promise<void> | undefined;
   /** Called exactly once, however the connection ended; `graceful` is true after a DISCONNECT packet. */
   closed(graceful: boolean): void;
 }

@@ -23,6 +23,7 @@ export function attachMqttOverWebSocket(
   server.on('upgrade', (request, socket, head) => {
     const refusal = refusalOf(request);
     if (refusal) {
+      socket.once('finish', () => socket.destroy());
       socket.end(
         `HTTP/1.1 ${refusal.status}\r\nConnection: close\r\nContent-Type: text/plain\r\n` +
           `Content-Length: ${Buffer.byteLength(refusal.text)}\r\n\r\n${refusal.text}`,

@@ -1,12 +1,22 @@
 import { constants } from 'node:crypto';
-import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
+import {
+  createSecureContext,
+  createServer as createTlsServer,
+  type SecureContext,
+  type SecureContextOptions,
+  type Server as TlsServer,
+  type TLSSocket,
+} from 'node:tls';
 import { EmulatorError } from '../errors.ts';
 import { serveMqtt } from '../mqtt/connection.ts';
+import type { StartPacketTrace } from '../mqtt/packet-trace.ts';
 import type { MqttService } from '../mqtt/service.ts';
 import { startSystemTimer, type StartTimer } from '../mqtt/timer.ts';
 import { attachMqttOverWebSocket } from '../mqtt/websocket.ts';
+import { type ConnectionLimits, defaultConnectionLimits } from './connection-limits.ts';
+import { createHandedHttpServer } from './http-server.ts';
 import { presentedChain } from './presented-chain.ts';
 import type { ServerIdentity } from './server-identity.ts';
 
@@ -17,6 +27,10 @@ export interface ListenTlsOptions {
   /** Address to listen on; default 127.0.0.1. */
   readonly host?: string;
   readonly identity: ServerIdentity;
+  /** Another identity for the name that a client asks for; undefined for the usual one. */
+  readonly identityFor?: (serverName: string) => Promise<ServerIdentity> | undefined;
+  /** As in {@link ServeMqttOptions}. */
+  readonly committed?: (() => Promise<void> | undefined) | undefined;
   /** Answers every HTTP request. */
   readonly http: (request: IncomingMessage, response: ServerResponse) => void;
   /** Asked in this order who takes a CONNECT packet. */
@@ -25,6 +39,10 @@ export interface ListenTlsOptions {
   readonly log?: (line: string) => void;
   readonly now?: () => number;
   readonly startTimer?: StartTimer;
+  /** As in {@link ServeMqttOptions}. */
+  readonly trace?: StartPacketTrace | undefined;
+  /** Default: {@link defaultConnectionLimits}. */
+  readonly limits?: Partial<ConnectionLimits>;
 }
 
 /** A port that is open. */
@@ -48,15 +66,56 @@ const firstByteTimeoutMs = 30_000;
  */
 export async function listenTls(options: ListenTlsOptions): Promise<TlsListener> {
   const settings = { log: () => undefined, now: Date.now, startTimer: startSystemTimer, ...options };
-  const httpServer = createHttpServer(options.http);
+  const limits = { ...defaultConnectionLimits, ...options.limits };
+  const httpServer = createHandedHttpServer(options.http, limits);
   attachMqttOverWebSocket(httpServer, (stream, request) =>
     serveMqtt({ ...settings, stream, presentedChain: presentedChain(request.socket) }),
   );
+  const { identityFor } = options;
   const server = createTlsServer({
-    key: options.identity.keyPem,
-    cert: options.identity.certificatePem,
+    ...contextOptions(options.identity),
     requestCert: true,
     rejectUnauthorized: false,
+    noDelay: true,
+    handshakeTimeout: limits.handshakeMs,
+    ...(identityFor && {
+      SNICallback: (name: string, done: (error: Error | null, context?: SecureContext) => void) => {
+        const other = identityFor(name);
+        if (other === undefined) done(null);
+        else other.then((identity) => done(null, createSecureContext(contextOptions(identity))), done);
+      },
+    }),
+  });
+  server.maxConnections = limits.mostConnections;
+  server.on('drop', () => settings.log(`connection refused: ${limits.mostConnections} are open already`));
+  const sockets = trackSockets(server);
+  server.on('tlsClientError', (error: Error, socket: TLSSocket) => {
+    settings.log(`TLS handshake failed: ${error.message}`);
+    // After a handshake that takes too long Node leaves the connection open.
+    socket.destroy();
+  });
+  server.on('secureConnection', (socket) => {
+    socket.on('error', (error: Error) => settings.log(`connection ended: ${error.message}`));
+    serveByFirstByte(socket, { ...settings, httpServer });
+  });
+  const port = await listen(server, options);
+  // Such as a process that has no file descriptor left for one more connection.
+  server.on('error', (error: Error) => settings.log(`connection not accepted: ${error.message}`));
+  return {
+    port,
+    close: () =>
+      new Promise((resolve) => {
+        httpServer.close();
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      }),
+  };
+}
+
+function contextOptions(identity: ServerIdentity): SecureContextOptions {
+  return {
+    key: identity.keyPem,
+    cert: identity.certificatePem,
     // An empty list instead of Node's bundled roots: nothing is verified here, and no stored root joins the chain.
     ca: [],
     // Classic hub and DPS names speak TLS 1.2 (Azure IoT Hub TLS support).
@@ -64,22 +123,6 @@ export async function listenTls(options: ListenTlsOptions): Promise<TlsListener>
     maxVersion: 'TLSv1.2',
     // A resumed session would come without the client's certificates.
     secureOptions: constants.SSL_OP_NO_TICKET,
-    noDelay: true,
-  });
-  const sockets = trackSockets(server);
-  server.on('tlsClientError', (error: Error) => settings.log(`TLS handshake failed: ${error.message}`));
-  server.on('secureConnection', (socket) => {
-    socket.on('error', (error: Error) => settings.log(`connection ended: ${error.message}`));
-    serveByFirstByte(socket, { ...settings, httpServer });
-  });
-  const port = await listen(server, options);
-  return {
-    port,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        for (const socket of sockets) socket.destroy();
-      }),
   };
 }
 
@@ -95,7 +138,8 @@ function trackSockets(server: TlsServer): ReadonlySet<Socket> {
   return sockets;
 }
 
-type ConnectionSettings = Required<Pick<ListenTlsOptions, 'log' | 'now' | 'startTimer' | 'mqttServices'>>;
+type ConnectionSettings = Required<Pick<ListenTlsOptions, 'log' | 'now' | 'startTimer' | 'mqttServices'>> &
+  Pick<ListenTlsOptions, 'committed' | 'trace'>;
 
 function serveByFirstByte(socket: TLSSocket, settings: ConnectionSettings & { readonly httpServer: Server }): void {
   const cancelTimer = settings.startTimer(firstByteTimeoutMs, () => socket.destroy());
@@ -120,8 +164,12 @@ function serveByFirstByte(socket: TLSSocket, settings: ConnectionSettings & { re
 function listen(server: TlsServer, options: ListenTlsOptions): Promise<number> {
   const host = options.host ?? '127.0.0.1';
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, options.port, host)));
-    server.listen(options.port, host, () => resolve((server.address() as AddressInfo).port));
+    const fail = (error: NodeJS.ErrnoException): void => reject(listenError(error, options.port, host));
+    server.once('error', fail);
+    server.listen(options.port, host, () => {
+      server.off('error', fail);
+      resolve((server.address() as AddressInfo).port);
+    });
   });
 }
 

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { webcrypto } from 'node:crypto';
+import { createPrivateKey, webcrypto } from 'node:crypto';
 import {
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
@@ -8,8 +8,10 @@ import {
   type Extension,
   KeyUsageFlags,
   KeyUsagesExtension,
+  type PublicKey,
   SubjectAlternativeNameExtension,
   SubjectKeyIdentifierExtension,
+  X509Certificate,
   X509CertificateGenerator,
 } from '@peculiar/x509';
 
@@ -17,6 +19,8 @@ import {
 export interface ServerIdentity {
   /** PEM; the one certificate that clients have to trust. */
   readonly rootPem: string;
+  /** PEM PKCS#8, unencrypted; for further server certificates. */
+  readonly rootKeyPem: string;
   /** PEM; server certificate first, then the root. */
   readonly certificatePem: string;
   /** PEM PKCS#8, unencrypted. */
@@ -61,9 +65,8 @@ const dayMs = 86_400_000;
  * @returns the identity; nothing is written to disk
  */
 export async function createServerIdentity(options: ServerIdentityOptions = {}): Promise<ServerIdentity> {
-  const now = (options.now ?? Date.now)();
-  const validity = { notBefore: new Date(now - dayMs), notAfter: new Date(now + 365 * dayMs) };
-  const [rootKeys, serverKeys] = await Promise.all([generateKeys(), generateKeys()]);
+  const validity = validityAt((options.now ?? Date.now)());
+  const rootKeys = await generateKeys();
   const root = await X509CertificateGenerator.createSelfSigned(
     {
       name: rootName,
@@ -78,34 +81,73 @@ export async function createServerIdentity(options: ServerIdentityOptions = {}):
     },
     webcrypto,
   );
+  const rootPem = `${root.toString('pem')}\n`;
+  const names = { dns: [...dnsNames, ...(options.extraNames ?? [])], ip: ipAddresses };
+  return issueServer({ rootPem, rootKeyPem: await privateKeyPem(rootKeys.privateKey), names, validity });
+}
+
+/** What the certificate of {@link issueServerIdentity} says instead of the usual. */
+export interface ServerCertificateChanges {
+  /** DNS names; no address is among them then. */
+  readonly dnsNames?: readonly string[];
+  readonly validity?: { readonly notBefore: Date; readonly notAfter: Date };
+}
+
+/** Another server certificate, with a key of its own, under the root of `identity`. */
+export function issueServerIdentity(
+  { rootPem, rootKeyPem }: Pick<ServerIdentity, 'rootPem' | 'rootKeyPem'>,
+  changes: ServerCertificateChanges,
+): Promise<ServerIdentity> {
+  const names = changes.dnsNames ? { dns: changes.dnsNames, ip: [] } : { dns: dnsNames, ip: ipAddresses };
+  return issueServer({ rootPem, rootKeyPem, names, validity: changes.validity ?? validityAt(Date.now()) });
+}
+
+interface Names {
+  readonly dns: readonly string[];
+  readonly ip: readonly string[];
+}
+
+interface ServerRequest extends Pick<ServerIdentity, 'rootPem' | 'rootKeyPem'> {
+  readonly names: Names;
+  readonly validity: { readonly notBefore: Date; readonly notAfter: Date };
+}
+
+async function issueServer({ rootPem, rootKeyPem, names, validity }: ServerRequest): Promise<ServerIdentity> {
+  const serverKeys = await generateKeys();
+  const root = new X509Certificate(rootPem);
+  const rootKey = createPrivateKey(rootKeyPem).export({ type: 'pkcs8', format: 'der' });
   const server = await X509CertificateGenerator.create(
     {
       subject: 'CN=localhost',
       issuer: rootName,
       publicKey: serverKeys.publicKey,
-      signingKey: rootKeys.privateKey,
+      signingKey: await webcrypto.subtle.importKey('pkcs8', rootKey, algorithm, false, ['sign']),
       signingAlgorithm: algorithm,
       ...validity,
-      extensions: await serverExtensions(rootKeys, serverKeys, options.extraNames ?? []),
+      extensions: await serverExtensions(root.publicKey, serverKeys, names),
     },
     webcrypto,
   );
-  const rootPem = `${root.toString('pem')}\n`;
-  return { rootPem, certificatePem: `${server.toString('pem')}\n${rootPem}`, keyPem: await privateKeyPem(serverKeys) };
+  const certificatePem = `${server.toString('pem')}\n${rootPem}`;
+  return { rootPem, rootKeyPem, certificatePem, keyPem: await privateKeyPem(serverKeys.privateKey) };
+}
+
+function validityAt(now: number): { readonly notBefore: Date; readonly notAfter: Date } {
+  return { notBefore: new Date(now - dayMs), notAfter: new Date(now + 365 * dayMs) };
 }
 
 async function serverExtensions(
-  rootKeys: webcrypto.CryptoKeyPair,
+  rootKey: PublicKey,
   serverKeys: webcrypto.CryptoKeyPair,
-  extraNames: readonly string[],
+  names: Names,
 ): Promise<Extension[]> {
   return [
     new BasicConstraintsExtension(false, undefined, true),
     new KeyUsagesExtension(KeyUsageFlags.digitalSignature | KeyUsageFlags.keyEncipherment, true),
     new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth]),
-    subjectAlternativeNames(extraNames),
+    subjectAlternativeNames(names),
     await SubjectKeyIdentifierExtension.create(serverKeys.publicKey, false, webcrypto),
-    await AuthorityKeyIdentifierExtension.create(rootKeys.publicKey, false, webcrypto),
+    await AuthorityKeyIdentifierExtension.create(rootKey, false, webcrypto),
   ];
 }
 
@@ -113,15 +155,15 @@ function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
   return webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
 }
 
-function subjectAlternativeNames(extraNames: readonly string[]): SubjectAlternativeNameExtension {
+function subjectAlternativeNames({ dns, ip }: Names): SubjectAlternativeNameExtension {
   return new SubjectAlternativeNameExtension([
-    ...[...dnsNames, ...extraNames].map((value) => ({ type: 'dns' as const, value })),
-    ...ipAddresses.map((value) => ({ type: 'ip' as const, value })),
+    ...dns.map((value) => ({ type: 'dns' as const, value })),
+    ...ip.map((value) => ({ type: 'ip' as const, value })),
   ]);
 }
 
-async function privateKeyPem(keys: webcrypto.CryptoKeyPair): Promise<string> {
-  const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey));
+async function privateKeyPem(key: webcrypto.CryptoKey): Promise<string> {
+  const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', key));
   const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
   return ['-----BEGIN PRIVATE KEY-----', ...lines, '-----END PRIVATE KEY-----', ''].join('\n');
 }

@@ -1,0 +1,59 @@
+import { DpsError } from './dps-error.ts';
+
+/** Keys that are remembered before those without a call in the window are forgotten. */
+const MAX_KEYS = 10_000;
+
+/** Options of {@link RateLimit}. */
+export interface RateLimitOptions {
+  /** Calls in the window; `Infinity` for no limit. */
+  readonly calls: number;
+  readonly windowMs: number;
+  /** What is counted, for the log. */
+  readonly what: string;
+  /** Unix milliseconds. */
+  readonly now: () => number;
+}
+
+/** Counts the calls of each key in a sliding window. */
+export class RateLimit {
+  readonly #options: RateLimitOptions;
+  readonly #calls = new Map<string, number[]>();
+
+  constructor(options: RateLimitOptions) {
+    this.#options = options;
+  }
+
+  /** @throws {ThrottledError} one call too many */
+  count(key: string): void {
+    const { calls, windowMs, what } = this.#options;
+    if (calls === Infinity) return;
+    const now = this.#options.now();
+    const recent = (this.#calls.get(key) ?? []).filter((time) => time > now - windowMs);
+    if (recent.length >= calls) {
+      const oldest = recent[0] ?? now;
+      throw new ThrottledError(
+        Math.max(1, Math.ceil((oldest + windowMs - now) / 1000)),
+        `more than ${calls} ${what} within ${windowMs / 1000} s`,
+      );
+    }
+    recent.push(now);
+    this.#calls.set(key, recent);
+    if (this.#calls.size > MAX_KEYS) this.#forgetIdle(now - windowMs);
+  }
+
+  #forgetIdle(since: number): void {
+    for (const [key, times] of this.#calls) {
+      if (times.every((time) => time <= since)) this.#calls.delete(key);
+    }
+  }
+}
+
+/** A call over a limit; carries how many seconds to wait. */
+export class ThrottledError extends DpsError {
+  readonly retryAfterSeconds: number;
+
+  constructor(retryAfterSeconds: number, reason: string) {
+    super('tooManyRequests', 'Operations are being throttled for this tenant.', reason);
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}

@@ -1,0 +1,35 @@
+import { describe, expect, it } from '@jest/globals';
+import { BoundedCache } from '../src/dps/bounded-cache.ts';
+import { isIssuedBy, readCertificate } from '../src/dps/certificate.ts';
+import { issue, issueRoot } from './dps-certificates.ts';
+
+const der = ({ base64 }: { readonly base64: string }): Buffer => Buffer.from(base64, 'base64');
+
+describe('what is remembered of certificates', () => {
+  it('ok: the same bytes are read once, other bytes are another certificate', async () => {
+    const root = await issueRoot('Root');
+    const device = await issue({ commonName: 'd1', issuer: root });
+    expect(readCertificate(der(device))).toBe(readCertificate(der(device)));
+    const changed = der(device);
+    // The last byte belongs to the signature.
+    changed[changed.length - 1]! ^= 1;
+    const forged = readCertificate(changed);
+    expect(forged).not.toBe(readCertificate(der(device)));
+    const issuer = readCertificate(der(root));
+    await expect(isIssuedBy(readCertificate(der(device)), issuer)).resolves.toBe(true);
+    await expect(isIssuedBy(forged, issuer)).resolves.toBe(false);
+    await expect(isIssuedBy(readCertificate(der(device)), issuer)).resolves.toBe(true);
+  });
+
+  it('fail: bytes that are no certificate are refused each time', () => {
+    for (let time = 0; time < 2; time += 1) expect(() => readCertificate(Buffer.from('no'))).toThrow(SyntaxError);
+  });
+
+  it('ok: no more than the bound is kept, the newest', () => {
+    const cache = new BoundedCache<number>(2);
+    const made: string[] = [];
+    const get = (key: string): number => cache.get(key, () => made.push(key));
+    for (const key of ['a', 'b', 'a', 'c', 'b', 'a']) get(key);
+    expect(made).toEqual(['a', 'b', 'c', 'a']);
+  });
+});
