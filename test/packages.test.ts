@@ -23,6 +23,11 @@ interface Manifest {
 const manifest = async (folder: string): Promise<Manifest> =>
   JSON.parse(await readFile(join(root, folder, 'package.json'), 'utf8')) as Manifest;
 
+/** Development dependencies that declare a later Node, and why they are here all the same. */
+const asksForMore = {
+  '@azure/arm-deviceprovisioningservices-6': 'the emulator has to serve it; its test runs it on Node 20',
+};
+
 let folder: string;
 const tarballs = new Map<string, string>();
 
@@ -78,7 +83,8 @@ describe.each(['.', 'bench', ...names.map((name) => join('packages', name)), 'ex
   (folderName) => {
     it('have engines that admit Node 20.19', async () => {
       const { dependencies = {}, devDependencies = {} } = await manifest(folderName);
-      for (const dependency of Object.keys({ ...dependencies, ...devDependencies })) {
+      const all = Object.keys({ ...dependencies, ...devDependencies });
+      for (const dependency of all.filter((name) => !(name in asksForMore))) {
         const file = join(root, folderName, 'node_modules', dependency, 'package.json');
         const { engines } = JSON.parse(await readFile(file, 'utf8')) as { engines?: { node?: string } };
         expect([dependency, semver.satisfies('20.19.0', engines?.node ?? '*')]).toEqual([dependency, true]);
