@@ -63,14 +63,14 @@ describe.each(names)('@contoso/%s as it is published', (name) => {
     expect(problems.filter(isOurs)).toEqual([]);
   });
 
-  it('ships its README and nothing but built files', async () => {
+  it('ships its documents and nothing else but built files', async () => {
     const { stdout } = await run('tar', ['-tzf', tarballs.get(name)!]);
     const files = stdout.trim().split('\n');
     expect(files).toContain('package/README.md');
     expect(
       files.filter(
         (file) =>
-          !/^package\/(dist\/.*\.(js|d\.ts|js\.map)|bin\/.*\.js|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/.test(
+          !/^package\/(dist\/.*\.(js|d\.ts|js\.map)|bin\/.*\.js|package\.json|docs\/.*\.md|[A-Z]+\.md|LICENSE)$/.test(
             file,
           ),
       ),
