@@ -211,6 +211,29 @@ describeOnBothEngines('mass issuing with an inventory', (createPlace) => {
     await two.close();
   });
 
+  it('marks nothing as delivered that another station has written down in between', async () => {
+    const place = await createPlace();
+    const [one, two] = [await place.open(), await place.open()];
+    const line = await createLine();
+    const receiver = { take: async () => undefined };
+    const options = { line, threads: 0, batchSize: 2, ...order };
+    const first = issueMany(deviceIds(4, 'one'), { ...options, inventory: one, receiver });
+    await first.next();
+    const second = issueMany(deviceIds(2, 'two'), { ...options, inventory: two, station: 'station-2' });
+    await second.next();
+    await collect(first);
+    expect(await states(one)).toEqual([
+      ...deviceIds(2, 'one').map((id) => `${id} 1 delivered`),
+      ...deviceIds(2, 'two').map((id) => `${id} 1 issued`),
+      ...deviceIds(4, 'one')
+        .slice(2)
+        .map((id) => `${id} 1 delivered`),
+    ]);
+    await second.return();
+    await one.close();
+    await two.close();
+  });
+
   it('writes down its other devices where another station was faster with some', async () => {
     const place = await createPlace();
     const [one, two] = [await place.open(), await place.open()];

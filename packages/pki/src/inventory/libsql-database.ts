@@ -56,6 +56,8 @@ export async function openLibsqlDatabase(path: string): Promise<Database> {
     close: async () => {
       await last;
       reader.close();
+      // Leaves one file, where nobody else is reading it just now.
+      writer.exec('PRAGMA wal_checkpoint(TRUNCATE)');
       writer.close();
     },
   };

@@ -37,10 +37,12 @@ export async function* issueMany<Item extends string | RequestItem>(
   try {
     for await (const batch of run.batches(source)) {
       await run.handOver(batch);
+      let given = 0;
       for (const device of batch.devices) {
         yield device as IssuedFor<Item>;
-        // Whoever comes back for more has this one.
-        batch.taken += 1;
+        // Whoever comes back for more has this one; a receiver has had all of them before.
+        given += 1;
+        if (given > batch.taken) batch.taken = given;
       }
     }
   } finally {
