@@ -10,6 +10,7 @@ import {
   type CommandContext,
   type FolderFlags,
 } from './context.ts';
+import { addCeremonyOptions, ceremonyStep, type CeremonyFlags } from './ceremony.ts';
 import { addPasswordOption, readPassword } from './password.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -19,9 +20,7 @@ interface AuthorityFlags extends FolderFlags {
   rootPasswordFile?: string;
 }
 
-interface LineCreationFlags extends AuthorityFlags {
-  linePasswordFile?: string;
-}
+type LineCreationFlags = AuthorityFlags & CeremonyFlags;
 
 export function addInitCommand(program: Command, context: CommandContext): void {
   const command = program
@@ -42,9 +41,16 @@ export function addLineCommand(program: Command, context: CommandContext): void 
     .argument('<name>', 'its common name, and the first part of its file names, such as line-1')
     .option('--days <days>', 'how long it is valid; cut to the end of the root', parseDays, 1825)
     .addOption(keyAlgorithmOption());
-  addPasswordOption(addFolderOptions(command), 'root', "of the root's key");
+  addCeremonyOptions(addPasswordOption(addFolderOptions(command), 'root', "of the root's key"));
   addPasswordOption(command, 'line', "of the line's key")
-    .addHelpText('after', '\n  $ contoso-pki line line-1')
+    .addHelpText(
+      'after',
+      `
+  $ contoso-pki line line-1
+  $ contoso-pki line line-1 --request                                    (a root that is never online: three walks)
+  $ contoso-pki line line-1 --sign line-1.csr.pem
+  $ contoso-pki line line-1 --import line-1.chain.pem --trusted-root root.cer.pem`,
+    )
     .action((name: string, flags: LineCreationFlags) => createLine(context, name, flags));
 }
 
@@ -56,9 +62,12 @@ async function init({ output }: CommandContext, commonName: string, flags: Autho
   output.result(describe(root, paths));
 }
 
-async function createLine({ output }: CommandContext, lineName: string, flags: LineCreationFlags): Promise<void> {
+async function createLine(context: CommandContext, lineName: string, flags: LineCreationFlags): Promise<void> {
+  const { output } = context;
   const { folder, days: validityDays, keyAlgorithm, rootPasswordFile, linePasswordFile } = flags;
   if (lineName === rootName) throw new UsageError(`"${rootName}" is the root's name: give the line another one.`);
+  const step = ceremonyStep(context, lineName, flags);
+  if (step) return step;
   const rootPassword = await readPassword({ name: 'root', label: 'root', file: rootPasswordFile, isNew: false });
   const root = await loadAuthority({ folder, name: rootName, password: rootPassword });
   const password = await readPassword({

@@ -1,0 +1,133 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { openAuthority } from '../authority.ts';
+import { loadAuthority } from '../authority-files.ts';
+import { createAuthorityRequest, signAuthorityRequest } from '../authority-request.ts';
+import { verifyChain } from '../chain-verification.ts';
+import { createSoftwareKey, openSoftwareKey } from '../custody/software-key.ts';
+import { encryptPrivateKey } from '../encrypted-private-key.ts';
+import { readWholeFile, writeFileSet } from '../file-set.ts';
+import type { KeyAlgorithm } from '../key-algorithm.ts';
+import { rootName, type CommandContext, type FolderFlags } from './context.ts';
+import { readPassword } from './password.ts';
+import { UsageError } from './usage-error.ts';
+
+/** Options that take a line's certificate over three walks, so that the root's machine never meets a network. */
+export interface CeremonyFlags extends FolderFlags {
+  days: number;
+  keyAlgorithm: KeyAlgorithm;
+  request?: true;
+  sign?: string;
+  import?: string;
+  trustedRoot?: string;
+  rootPasswordFile?: string;
+  linePasswordFile?: string;
+}
+
+export function addCeremonyOptions(command: Command): Command {
+  return command
+    .option('--request', "on the line's machine: make its key and a request for the offline root")
+    .option('--sign <csr>', "on the root's machine: sign that request")
+    .option('--import <chain>', "on the line's machine again: take the certificate; needs --trusted-root")
+    .option('--trusted-root <file>', 'certificate of the root, its thumbprint compared by another way');
+}
+
+/** The ceremony's step that the options name, or undefined where they name none. */
+export function ceremonyStep(
+  context: CommandContext,
+  lineName: string,
+  flags: CeremonyFlags,
+): Promise<void> | undefined {
+  const named = [flags.request, flags.sign, flags.import].filter((flag) => flag !== undefined);
+  if (named.length > 1) throw new UsageError('Give one of --request, --sign and --import: each is a walk of its own.');
+  if (flags.request) return request(context, lineName, flags);
+  if (flags.sign !== undefined) return sign(context, lineName, { ...flags, sign: flags.sign });
+  if (flags.import !== undefined) return take(context, lineName, { ...flags, import: flags.import });
+  return undefined;
+}
+
+async function request({ output }: CommandContext, lineName: string, flags: CeremonyFlags): Promise<void> {
+  const { folder, keyAlgorithm, linePasswordFile: file } = flags;
+  const password = await readPassword({ name: 'line', label: `new line "${lineName}"`, file, isNew: true });
+  const key = await createSoftwareKey({ keyAlgorithm });
+  const paths = { csrPath: join(folder, `${lineName}.csr.pem`), keyPath: join(folder, `${lineName}.key.pem`) };
+  await writeFileSet(
+    [
+      { path: paths.keyPath, data: await encryptPrivateKey(key, password), access: 'secret' },
+      { path: paths.csrPath, data: await createAuthorityRequest(key, { lineName }), access: 'public' },
+    ],
+    false,
+  );
+  output.result({ line: lineName, ...paths });
+}
+
+async function sign(
+  { output }: CommandContext,
+  lineName: string,
+  flags: CeremonyFlags & { sign: string },
+): Promise<void> {
+  const { folder, days: validityDays, rootPasswordFile: file } = flags;
+  const password = await readPassword({ name: 'root', label: 'root', file, isNew: false });
+  const root = await loadAuthority({ folder, name: rootName, password });
+  const csr = await readWholeFile(flags.sign);
+  const signed = await signAuthorityRequest(root, csr.toString('utf8'), { lineName, validityDays });
+  output.result({ ...describe(signed), ...(await writeChain(folder, lineName, signed)) });
+}
+
+async function take(
+  { output }: CommandContext,
+  lineName: string,
+  flags: CeremonyFlags & { import: string },
+): Promise<void> {
+  const { folder, trustedRoot, linePasswordFile: file } = flags;
+  if (trustedRoot === undefined) {
+    throw new UsageError('Name the root with --trusted-root: one that came with the chain would vouch for itself.');
+  }
+  const chainPem = (await readWholeFile(flags.import)).toString('utf8');
+  const trustedRootsPem = await readFile(trustedRoot, 'utf8').catch(() => {
+    throw new UsageError(`Can't read ${trustedRoot}, given as --trusted-root.`);
+  });
+  const { isValid, problems } = await verifyChain({ chainPem, trustedRootsPem, purpose: 'authority' });
+  if (!isValid) {
+    throw new UsageError(
+      `${flags.import} is no chain to that root: ${problems.map(({ message }) => message).join(' ')}`,
+    );
+  }
+  const password = await readPassword({ name: 'line', label: `line "${lineName}"`, file, isNew: false });
+  const keyPem = (await readWholeFile(join(folder, `${lineName}.key.pem`))).toString('utf8');
+  const line = openAuthority({ chainPem, key: await openSoftwareKey(keyPem, password) });
+  output.result({ ...describe(line), ...(await writeChain(folder, lineName, line)) });
+}
+
+interface Signed {
+  subject: string;
+  serialNumber: string;
+  notAfter: Date;
+  thumbprintSha1: string;
+  thumbprintSha256: string;
+  certificatePem: string;
+  chainPem: string;
+}
+
+async function writeChain(folder: string, name: string, signed: Signed): Promise<Record<string, string>> {
+  const paths = { certificatePath: join(folder, `${name}.cer.pem`), chainPath: join(folder, `${name}.chain.pem`) };
+  await writeFileSet(
+    [
+      { path: paths.certificatePath, data: signed.certificatePem, access: 'public' },
+      { path: paths.chainPath, data: signed.chainPem, access: 'public' },
+    ],
+    false,
+  );
+  return paths;
+}
+
+function describe({
+  subject,
+  serialNumber,
+  notAfter,
+  thumbprintSha1,
+  thumbprintSha256,
+}: Signed): Record<string, unknown> {
+  return { subject, serialNumber, notAfter, thumbprintSha1, thumbprintSha256 };
+}
