@@ -2,18 +2,18 @@ import type { SecureContext } from 'node:tls';
 import { systemClock, type Clock } from './clock.ts';
 import { keepConnected, type HubAddress } from './connection-loop.ts';
 import { disconnected, type ConnectionState } from './connection-status.ts';
-import type { DesiredHandler } from './desired-properties.ts';
-import { checkValidity, type DeviceIdentity } from './device-identity.ts';
+import type { DesiredHandler } from './twin/desired-properties.ts';
+import { checkValidity, type DeviceIdentity } from './identity/device-identity.ts';
 import { DeviceWork, type WorkEvent } from './device-work.ts';
 import { DeviceAgentError } from './errors.ts';
-import { HubSession, type MethodResponse } from './hub-session.ts';
-import type { CloudToDeviceMessage } from './inbox.ts';
-import type { JsonObject } from './merge-patch.ts';
-import { createDeviceSecureContext, type Transport } from './mqtt-connection.ts';
-import type { TelemetryMessage } from './outbox.ts';
-import { provision, type Assignment, type ProvisioningService } from './provision.ts';
+import { HubSession, type MethodResponse } from './protocol/hub-session.ts';
+import type { CloudToDeviceMessage } from './messages/inbox.ts';
+import type { JsonObject } from './twin/merge-patch.ts';
+import { createDeviceSecureContext, type Transport } from './protocol/mqtt-connection.ts';
+import type { TelemetryMessage } from './telemetry/outbox.ts';
+import { provision, type Assignment, type ProvisioningService } from './protocol/provision.ts';
 import { exponentialBackoff, type RetryPolicy } from './retry-policy.ts';
-import { openStateStore, type StateStore } from './state-store.ts';
+import { openStateStore, type StateStore } from './state/state-store.ts';
 
 /** What the agent tells its application as it happens. */
 export type AgentEvent =

@@ -1,12 +1,12 @@
-import { DesiredProperties, type DesiredHandler } from './desired-properties.ts';
+import { DesiredProperties, type DesiredHandler } from './twin/desired-properties.ts';
 import { DeviceAgentError, textOf } from './errors.ts';
-import type { HubSession } from './hub-session.ts';
-import { createInbox, type CloudToDeviceMessage, type Inbox } from './inbox.ts';
-import type { JsonObject } from './merge-patch.ts';
-import { createOutbox, type Outbox, type TelemetryMessage } from './outbox.ts';
-import { ReportedProperties } from './reported-properties.ts';
-import type { StateStore } from './state-store.ts';
-import { TelemetrySender } from './telemetry-sender.ts';
+import type { HubSession } from './protocol/hub-session.ts';
+import { createInbox, type CloudToDeviceMessage, type Inbox } from './messages/inbox.ts';
+import type { JsonObject } from './twin/merge-patch.ts';
+import { createOutbox, type Outbox, type TelemetryMessage } from './telemetry/outbox.ts';
+import { ReportedProperties } from './twin/reported-properties.ts';
+import type { StateStore } from './state/state-store.ts';
+import { TelemetrySender } from './telemetry/telemetry-sender.ts';
 
 /** What the work tells its application. */
 export type WorkEvent =

@@ -7,21 +7,21 @@ export type {
   ConnectionStatusReason,
   RecommendedAction,
 } from './connection-status.ts';
-export type { Acknowledgement, DesiredChange, DesiredHandler } from './desired-properties.ts';
+export type { Acknowledgement, DesiredChange, DesiredHandler } from './twin/desired-properties.ts';
 export { DeviceAgent } from './device-agent.ts';
 export type { AgentEvent, DeviceAgentOptions, StopReport } from './device-agent.ts';
-export { checkValidity, loadIdentity } from './device-identity.ts';
-export type { DeviceIdentity, IdentitySource } from './device-identity.ts';
+export { checkValidity, loadIdentity } from './identity/device-identity.ts';
+export type { DeviceIdentity, IdentitySource } from './identity/device-identity.ts';
 export type { WorkEvent } from './device-work.ts';
 export { DeviceAgentError } from './errors.ts';
 export type { AzureAnswer, DeviceAgentErrorCode } from './errors.ts';
-export type { MethodResponse } from './hub-session.ts';
-export type { CloudToDeviceMessage } from './inbox.ts';
-export type { JsonObject } from './merge-patch.ts';
-export type { Transport } from './mqtt-connection.ts';
-export type { TelemetryMessage } from './outbox.ts';
-export { provision } from './provision.ts';
-export type { Assignment, ProvisioningService, ProvisionOptions } from './provision.ts';
+export type { MethodResponse } from './protocol/hub-session.ts';
+export type { CloudToDeviceMessage } from './messages/inbox.ts';
+export type { JsonObject } from './twin/merge-patch.ts';
+export type { Transport } from './protocol/mqtt-connection.ts';
+export type { TelemetryMessage } from './telemetry/outbox.ts';
+export { provision } from './protocol/provision.ts';
+export type { Assignment, ProvisioningService, ProvisionOptions } from './protocol/provision.ts';
 export { exponentialBackoff } from './retry-policy.ts';
 export type { ExponentialBackoffOptions, RetryPolicy } from './retry-policy.ts';
 export { stopOnSignals } from './stop-on-signals.ts';

@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { DesiredProperties } from '../src/desired-properties.ts';
+import { DesiredProperties } from '../src/twin/desired-properties.ts';
 import type { DesiredChange } from '../src/index.ts';
-import { openStateStore, type StateStore } from '../src/state-store.ts';
+import { openStateStore, type StateStore } from '../src/state/state-store.ts';
 
 let folder: string;
 let store: StateStore;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { applyMergePatch, createMergePatch, joinMergePatches, type JsonObject } from '../src/merge-patch.ts';
+import { applyMergePatch, createMergePatch, joinMergePatches, type JsonObject } from '../src/twin/merge-patch.ts';
 
 const name = fc.constantFrom('a', 'b', 'c', 'd');
 const leaf = fc.oneof(fc.integer(), fc.boolean(), fc.string(), fc.array(fc.integer(), { maxLength: 3 }));

@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { DeviceAgentError, textOf } from './errors.ts';
+import { DeviceAgentError, textOf } from '../errors.ts';
 import { readPfx } from './pfx.ts';
 
 /** A device's certificate with its chain and private key, checked to belong together. */

@@ -1,5 +1,5 @@
 import { joinMergePatches, type JsonObject } from './merge-patch.ts';
-import type { StateStore } from './state-store.ts';
+import type { StateStore } from '../state/state-store.ts';
 
 const pendingName = 'reported-pending';
 

@@ -2,8 +2,8 @@ import type { SecureContext } from 'node:tls';
 import iotProvisioning from 'azure-iot-provisioning-device';
 import provisioningMqtt from 'azure-iot-provisioning-device-mqtt';
 import { X509Security } from 'azure-iot-security-x509';
-import { checkValidity, type DeviceIdentity } from './device-identity.ts';
-import { DeviceAgentError, textOf, type DeviceAgentErrorCode } from './errors.ts';
+import { checkValidity, type DeviceIdentity } from '../identity/device-identity.ts';
+import { DeviceAgentError, textOf, type DeviceAgentErrorCode } from '../errors.ts';
 import {
   createDeviceSecureContext,
   createMqttConnection,

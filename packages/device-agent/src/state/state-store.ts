@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
-import { DeviceAgentError, textOf } from './errors.ts';
+import { DeviceAgentError, textOf } from '../errors.ts';
 
 /** One device's memory on disk: assignment, outbox, inbox and twin marks. One agent at a time holds it. */
 export interface StateStore {

@@ -1,4 +1,4 @@
-import type { StateStore } from './state-store.ts';
+import type { StateStore } from '../state/state-store.ts';
 
 /** A cloud-to-device message. */
 export interface CloudToDeviceMessage {

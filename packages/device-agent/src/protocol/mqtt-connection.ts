@@ -1,8 +1,8 @@
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { MqttBase } from 'azure-iot-mqtt-base';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
-import type { DeviceIdentity } from './device-identity.ts';
-import { lookupWithLoopbackNames } from './loopback-names.ts';
+import type { DeviceIdentity } from '../identity/device-identity.ts';
+import { lookupWithLoopbackNames } from '../network/loopback-names.ts';
 
 /** MQTT 3.1.1 over TLS on port 8883, or over WebSocket on port 443 where 8883 is blocked. A host that names its port keeps it. */
 export type Transport = 'mqtt' | 'mqtt-websocket';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { DeviceAgentError } from './errors.ts';
-import type { StateStore } from './state-store.ts';
+import { DeviceAgentError } from '../errors.ts';
+import type { StateStore } from '../state/state-store.ts';
 
 /** A telemetry message as the application gives it. */
 export interface TelemetryMessage {

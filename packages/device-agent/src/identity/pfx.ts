@@ -8,7 +8,7 @@ import {
   PKCS8ShroudedKeyBag,
   PrivateKeyInfo,
 } from 'pkijs';
-import { DeviceAgentError } from './errors.ts';
+import { DeviceAgentError } from '../errors.ts';
 
 /** What a PFX (PKCS #12, RFC 7292) holds: certificates in the order they stand in, and one private key. */
 export interface PfxContents {

@@ -1,6 +1,6 @@
-import { textOf } from './errors.ts';
+import { textOf } from '../errors.ts';
 import { applyMergePatch, createMergePatch, type JsonObject } from './merge-patch.ts';
-import type { StateStore } from './state-store.ts';
+import type { StateStore } from '../state/state-store.ts';
 
 /** What changed since the application last answered. */
 export interface DesiredChange {

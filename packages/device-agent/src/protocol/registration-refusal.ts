@@ -1,4 +1,4 @@
-import type { DeviceIdentity } from './device-identity.ts';
+import type { DeviceIdentity } from '../identity/device-identity.ts';
 
 /** What DPS answered to a registration that it didn't accept. */
 export interface Refusal {

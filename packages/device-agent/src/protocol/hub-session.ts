@@ -2,18 +2,18 @@ import type { SecureContext } from 'node:tls';
 import iotCommon from 'azure-iot-common';
 import iotDevice from 'azure-iot-device';
 import { Mqtt, MqttWs } from 'azure-iot-device-mqtt';
-import type { Clock } from './clock.ts';
-import type { DeviceIdentity } from './device-identity.ts';
-import { DeviceAgentError, textOf } from './errors.ts';
-import { isCloudToDevice } from './inbox.ts';
-import type { JsonObject } from './merge-patch.ts';
+import type { Clock } from '../clock.ts';
+import type { DeviceIdentity } from '../identity/device-identity.ts';
+import { DeviceAgentError, textOf } from '../errors.ts';
+import { isCloudToDevice } from '../messages/inbox.ts';
+import type { JsonObject } from '../twin/merge-patch.ts';
 import {
   createMqttConnection,
   type ConnectionFailure,
   type MqttConnection,
   type Transport,
 } from './mqtt-connection.ts';
-import type { StoredMessage } from './outbox.ts';
+import type { StoredMessage } from '../telemetry/outbox.ts';
 
 /** A direct method's answer: a status of the device's own choosing (HTTP-like by custom) and a JSON value. */
 export interface MethodResponse {

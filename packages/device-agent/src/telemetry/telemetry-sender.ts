@@ -1,4 +1,4 @@
-import type { HubSession } from './hub-session.ts';
+import type { HubSession } from '../protocol/hub-session.ts';
 import type { Outbox, StoredMessage } from './outbox.ts';
 
 /** Unacknowledged messages on the wire at one time: enough to hide the round trip, few enough to be repeated. */
