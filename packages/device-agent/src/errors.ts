@@ -14,7 +14,8 @@
  * - `ERR_AGENT_RETRY_EXPIRED`: the retry policy has ended
  * - `ERR_AGENT_STATE`: the state folder can't be written, is damaged, or another agent holds it
  * - `ERR_AGENT_MESSAGE_TOO_LARGE`: a telemetry message above the hub's 256 KiB
- * - `ERR_AGENT_TWIN`: the hub refused reported properties
+ * - `ERR_AGENT_TWIN`: reported properties break the twin's limits or their schema, or the hub refused them
+ * - `ERR_AGENT_HANDLER_TIMEOUT`: a handler of the application took longer than its time-out
  * - `ERR_AGENT_STOPPED`: the agent was stopped before the operation ended
  */
 export type DeviceAgentErrorCode =
@@ -34,6 +35,7 @@ export type DeviceAgentErrorCode =
   | 'ERR_AGENT_STATE'
   | 'ERR_AGENT_MESSAGE_TOO_LARGE'
   | 'ERR_AGENT_TWIN'
+  | 'ERR_AGENT_HANDLER_TIMEOUT'
   | 'ERR_AGENT_STOPPED';
 
 /** What Azure said, where it said anything. */
