@@ -48,8 +48,7 @@ export async function callHandler<T>(
 }
 
 function timedOut(what: string, timeoutMs: number): DeviceAgentError {
-  return new DeviceAgentError(
-    'ERR_AGENT_HANDLER_TIMEOUT',
-    `${what} took longer than ${timeoutMs / 1000} s. Make it faster, heed its signal, or allow it more time.`,
-  );
+  return new DeviceAgentError('ERR_AGENT_HANDLER_TIMEOUT', `${what} took longer than ${timeoutMs / 1000} s.`, {
+    advice: 'Make it faster, or allow it more time.',
+  });
 }

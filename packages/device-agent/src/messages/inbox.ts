@@ -79,12 +79,16 @@ export class Inbox {
     this.#messages = new MessageStore(options.store);
   }
 
-  /** A new session begins: what the last one left unhandled gets its next attempt. */
+  /** A new session stands: what earlier ones left unhandled gets its next attempt. It may have brought messages before. */
   connected(): void {
-    this.#brought = [];
-    this.#broughtSequences = new Set();
     this.#tried = 0;
     this.#wake();
+  }
+
+  /** The session is over: what it brought can't be acknowledged any more. What is received from here on belongs to the next. */
+  disconnected(): void {
+    this.#brought = [];
+    this.#broughtSequences = new Set();
   }
 
   /**

@@ -13,8 +13,7 @@ export interface StandardSchema<Output = unknown> {
 
 /** What a schema answers: the value as it reads it, or what is wrong. */
 export type SchemaResult<Output> =
-  | { readonly value: Output; readonly issues?: undefined }
-  | { readonly issues: readonly StandardIssue[] };
+  { readonly value: Output; readonly issues?: undefined } | { readonly issues: readonly StandardIssue[] };
 
 /** One thing that is wrong, as the schema's library tells it. */
 export interface StandardIssue {

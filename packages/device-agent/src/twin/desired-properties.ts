@@ -139,7 +139,12 @@ function acknowledgementsOf(answers: Acknowledgements, version: number): JsonObj
   return Object.fromEntries(
     given.map(([name, { value, code = 200, description }]) => [
       name,
-      { value, ac: code, av: version, ...(description !== undefined && { ad: description.slice(0, longestDescription) }) },
+      {
+        value,
+        ac: code,
+        av: version,
+        ...(description !== undefined && { ad: description.slice(0, longestDescription) }),
+      },
     ]),
   );
 }

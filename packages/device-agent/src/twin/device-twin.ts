@@ -1,7 +1,8 @@
 import type { Clock } from '../clock.ts';
 import { DeviceAgentError, textOf } from '../errors.ts';
-import { callHandler } from '../handler-call.ts';
+import { callHandler, type HandlerContext } from '../handler-call.ts';
 import type { StateStore } from '../state/state-store.ts';
+import { checkDesired, type DesiredDefinition } from './define-twin.ts';
 import {
   DesiredProperties,
   refuse,
@@ -12,7 +13,10 @@ import {
 } from './desired-properties.ts';
 import type { JsonObject } from './merge-patch.ts';
 import { ReportedProperties } from './reported-properties.ts';
-import { TwinRefusedError, type TwinSession } from './twin-session.ts';
+import { ReportedSender } from './reported-sender.ts';
+import { isRefusal, twinError } from './twin-error.ts';
+import { TwinLink } from './twin-link.ts';
+import type { TwinSession } from './twin-session.ts';
 
 /** What the twin tells its application. */
 export type TwinEvent =
@@ -20,45 +24,44 @@ export type TwinEvent =
   | { readonly type: 'desired-handled'; readonly version: number }
   /** The hub has taken these reported properties. */
   | { readonly type: 'reported'; readonly properties: JsonObject }
-  | { readonly type: 'handler-failed'; readonly handler: 'onDesired'; readonly version: number; readonly error: unknown }
+  | {
+      readonly type: 'handler-failed';
+      readonly handler: 'onDesired';
+      readonly version: number;
+      readonly error: unknown;
+    }
   /** Reported properties were refused and are dropped, or the state can't be written. */
   | { readonly type: 'twin-failed'; readonly error: DeviceAgentError };
 
 export interface DeviceTwinOptions {
   readonly store: StateStore;
-  readonly onDesired: DesiredHandler;
+  readonly onDesired: DesiredHandler | DesiredDefinition;
   /** Default 300,000 milliseconds; a handler that takes longer has failed. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   readonly onEvent: (event: TwinEvent) => void;
   readonly clock: Clock;
   /** From 0 (included) to 1. */
   readonly random: () => number;
 }
 
-/** What belongs to one session. */
-interface Link {
-  readonly session: TwinSession;
-  readonly ending: AbortController;
-  isFetching: boolean;
-  isSending: boolean;
-}
-
-const shortestPauseMs = 1_000;
-const longestPauseMs = 60_000;
-
 /** A device's twin over whatever session there is. */
 export class DeviceTwin {
   readonly #options: DeviceTwinOptions;
   readonly #reported: ReportedProperties;
   readonly #desired: DesiredProperties;
+  readonly #sender: ReportedSender;
   readonly #stopping = new AbortController();
-  #link: Link | undefined;
+  #link: TwinLink | undefined;
   #handling: Promise<void> = Promise.resolve();
 
   constructor(options: DeviceTwinOptions) {
-    const { store } = options;
+    const { store, onEvent } = options;
     this.#options = options;
     this.#reported = new ReportedProperties(store);
+    this.#sender = new ReportedSender(this.#reported, {
+      onReported: (properties) => onEvent({ type: 'reported', properties }),
+      onFailed: (error) => onEvent({ type: 'twin-failed', error }),
+    });
     this.#desired = new DesiredProperties({
       store,
       handle: (change) => this.#ask(change),
@@ -69,13 +72,13 @@ export class DeviceTwin {
   /** A new session, whose subscriptions to answers and desired properties stand: the hub replays nothing. */
   connected(session: TwinSession): void {
     this.disconnected();
-    this.#link = { session, ending: new AbortController(), isFetching: false, isSending: false };
+    this.#link = new TwinLink(session, this.#options);
     this.#desired.connected();
     this.#fetch(this.#link);
   }
 
   disconnected(): void {
-    this.#link?.ending.abort();
+    this.#link?.end();
     this.#link = undefined;
     this.#reported.atHub(undefined);
   }
@@ -107,26 +110,91 @@ export class DeviceTwin {
     this.disconnected();
   }
 
-  /** Asks for the whole twin until it has been handled, unless that is on its way. */
-  #fetch(link: Link): void {
+  #wake(): void {
+    if (this.#link) this.#sender.wake(this.#link);
+  }
+
+  /** Asks for the whole twin until it has been handled, unless that is under way. */
+  #fetch(link: TwinLink): void {
     if (link.isFetching) return;
     link.isFetching = true;
     void this.#fetchAll(link);
   }
 
-  async #fetchAll(link: Link): Promise<void> {
-    for (let attempt = 1; link.isFetching && !link.ending.signal.aborted; attempt += 1) {
+  async #fetchAll(link: TwinLink): Promise<void> {
+    while (link.isFetching && link.isInUse) {
       try {
-        const { desired, reported } = await link.session.getTwin();
-        if (link.ending.signal.aborted) return;
-        const { $version: _, ...atHub } = reported;
-        this.#reported.atHub(atHub);
-        this.#wake();
-        await this.#enqueue(link, () => this.#desired.takeAll(desired));
+        const twin = await link.session.getTwin();
+        if (link.isInUse) await this.#takeAll(link, twin);
+        if (link.isFetching) await link.pause();
+        else link.succeeded();
       } catch (error) {
-        if (!(error instanceof TwinRefusedError)) this.#tellFailure(error);
-        await this.#pause(link, attempt, error);
+        await link.pause(error);
       }
     }
+  }
+
+  async #takeAll(link: TwinLink, { desired, reported }: Awaited<ReturnType<TwinSession['getTwin']>>): Promise<void> {
+    const { $version: _, ...atHub } = reported;
+    this.#reported.atHub(atHub);
+    this.#wake();
+    await this.#enqueue(link, async () => {
+      const outcome = await this.#desired.takeAll(desired);
+      if (outcome.kind !== 'gap') link.isFetching = false;
+      return outcome;
+    });
+  }
+
+  /** One change at a time, in the order in which they came. */
+  #enqueue(link: TwinLink, step: () => Promise<DesiredOutcome>): Promise<void> {
+    this.#handling = this.#handling.then(async () => {
+      if (!link.isInUse) return;
+      try {
+        const outcome = await step();
+        if (outcome.kind === 'gap') this.#fetch(link);
+        if (outcome.kind !== 'handled') return;
+        this.#options.onEvent({ type: 'desired-handled', version: outcome.version });
+        this.#wake();
+      } catch (error) {
+        if (this.#stopping.signal.aborted) return;
+        this.#tellFailure(error);
+        this.#fetch(link);
+      }
+    });
+    return this.#handling;
+  }
+
+  async #ask(change: DesiredChange): Promise<Acknowledgements> {
+    const { onDesired, onEvent, clock, timeoutMs = 300_000 } = this.#options;
+    const definition = typeof onDesired === 'function' ? { handle: onDesired } : onDesired;
+    const { accepted, refused } = await checkDesired(definition, change);
+    if (Object.keys(accepted.properties).length === 0) return refused;
+    const what = `The handler of desired properties version ${change.version}`;
+    const { signal } = this.#stopping;
+    try {
+      const call = async (context: HandlerContext): Promise<Acknowledgements | undefined> =>
+        definition.handle(accepted, context);
+      return { ...(await callHandler(call, { what, timeoutMs, clock, signal })), ...refused };
+    } catch (error) {
+      signal.throwIfAborted();
+      onEvent({ type: 'handler-failed', handler: 'onDesired', version: change.version, error });
+      return { ...refuse(accepted.properties, 500, textOf(error)), ...refused };
+    }
+  }
+
+  /** An acknowledgement that breaks the twin's limits must not hold up the others, nor the change. */
+  #acknowledge(properties: JsonObject): void {
+    for (const [name, value] of Object.entries(properties)) {
+      try {
+        this.#reported.replace({ [name]: value });
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        this.#tellFailure(error);
+      }
+    }
+  }
+
+  #tellFailure(cause: unknown): void {
+    this.#options.onEvent({ type: 'twin-failed', error: twinError(cause) });
   }
 }

@@ -48,7 +48,8 @@ function checkObject(value: JsonObject, path: string, level: number): JsonObject
 function checkKey(key: string, path: string): void {
   const bytes = Buffer.byteLength(key);
   const where = path === '' ? key : `${path}.${key}`;
-  if (bytes === 0 || bytes > largestKeyBytes) throw refused(where, `its name has ${bytes} bytes, 1 to 1024 are allowed`);
+  if (bytes === 0 || bytes > largestKeyBytes)
+    throw refused(where, `its name has ${bytes} bytes, 1 to 1024 are allowed`);
   // eslint-disable-next-line no-control-regex -- C0 and C1 controls are what the rule forbids
   if (/[\u0000-\u001f\u0080-\u009f.$ ]/.test(key)) {
     throw refused(where, "its name contains a control character, '.', '$' or a space");
@@ -106,8 +107,7 @@ function sizeOf(value: unknown): number {
 }
 
 function refused(path: string, why: string): DeviceAgentError {
-  return new DeviceAgentError(
-    'ERR_AGENT_TWIN',
-    `Reported property ${path} can't go into the twin: ${why}. Change it, and report it again.`,
-  );
+  return new DeviceAgentError('ERR_AGENT_TWIN', `Reported property ${path} can't go into the twin: ${why}.`, {
+    advice: 'Change it, and report it again.',
+  });
 }

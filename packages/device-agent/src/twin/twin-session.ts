@@ -1,28 +1,14 @@
 import type { JsonObject } from './merge-patch.ts';
 
-/** What the twin needs of a connection. A request that is never answered has to end the session, or be rejected. */
+/**
+ * What the twin needs of a connection. Every request ends: with an answer, by a time-out, or with the session.
+ *
+ * ERR_AGENT_TWIN says that the hub won't take the same request later either; anything else is tried again, after
+ * `retryAfterMs` where the error has it, as long as the session is in use.
+ */
 export interface TwinSession {
-  /** Both sections with their `$version`. @throws {TwinRefusedError} */
+  /** Both sections with their `$version`. */
   getTwin(): Promise<{ readonly desired: JsonObject; readonly reported: JsonObject }>;
-  /** Resolves with the new `$version`. @throws {TwinRefusedError} */
+  /** Resolves with the new `$version`. */
   report(patch: JsonObject): Promise<number>;
-}
-
-/** The hub has answered a twin request with something else than success. */
-export class TwinRefusedError extends Error {
-  override readonly name = 'TwinRefusedError';
-  /** 400, 429 or 5xx ("Communicate with an IoT hub using MQTT", twin). */
-  readonly status: number;
-  readonly retryAfterMs: number | undefined;
-
-  constructor(status: number, detail: string, retryAfterMs?: number) {
-    super(`status ${status}${detail && `: ${detail}`}`);
-    this.status = status;
-    this.retryAfterMs = retryAfterMs;
-  }
-
-  /** Whether the same request may succeed later. */
-  get isTransient(): boolean {
-    return this.status === 429 || this.status >= 500;
-  }
 }

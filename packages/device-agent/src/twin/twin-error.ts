@@ -1,0 +1,12 @@
+import { DeviceAgentError, textOf } from '../errors.ts';
+
+/** Whether the twin won't take something, now or later. */
+export function isRefusal(error: unknown): error is DeviceAgentError {
+  return error instanceof DeviceAgentError && error.code === 'ERR_AGENT_TWIN';
+}
+
+/** Whatever was thrown, as an error of ours. */
+export function twinError(cause: unknown): DeviceAgentError {
+  if (cause instanceof DeviceAgentError) return cause;
+  return new DeviceAgentError('ERR_AGENT_TWIN', `The twin can't be followed: ${textOf(cause)}.`, { cause });
+}
