@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { HandlerContext } from '../handler-call.ts';
 import type { StateStore } from '../state/state-store.ts';
-import { applyMergePatch, createMergePatch, type JsonObject } from './merge-patch.ts';
+import { applyMergePatch, createMergePatch, joinMergePatches, type JsonObject } from './merge-patch.ts';
 
 /** What changed since the application last answered. */
 export interface DesiredChange<Properties extends object = JsonObject> {
@@ -47,9 +47,15 @@ export interface DesiredPropertiesOptions {
   readonly acknowledge: (properties: JsonObject) => void;
 }
 
-interface Mark {
+interface Section {
   readonly version: number;
   readonly desired: JsonObject;
+}
+
+/** What is kept on disk. */
+interface Mark extends Section {
+  /** Desired properties that a handler was given and hasn't answered: the device may have taken any part of them. */
+  readonly begun: readonly JsonObject[];
 }
 
 /** What became of a change that the hub has told. */
@@ -103,24 +109,33 @@ export class DesiredProperties {
     return this.#handle({ version, desired: applyMergePatch(mark.desired, changed) });
   }
 
-  async #handle(next: Mark): Promise<DesiredOutcome> {
+  async #handle(next: Section): Promise<DesiredOutcome> {
     const { store, handle, acknowledge } = this.#options;
     const mark = this.#mark();
-    if (isDeepStrictEqual(mark, next)) return { kind: 'known' };
-    const properties = createMergePatch(mark.desired, next.desired);
-    const change = { properties: properties ?? {}, desired: next.desired, version: next.version };
-    const answers = properties ? await handle(change) : {};
+    if (isDeepStrictEqual(mark, { ...next, begun: [] })) return { kind: 'known' };
+    const properties = changesSince(mark, next.desired);
+    let answers: Acknowledgements = {};
+    if (Object.keys(properties).length > 0) {
+      // Cut while the handler runs, the next change begins from what that may have left, even if it takes all of it back.
+      store.put(markName, { ...mark, begun: [...mark.begun, next.desired] } satisfies Mark);
+      answers = await handle({ ...next, properties });
+    }
     // At once: cut before this, the change is handled again; cut after, its acknowledgement is on disk.
     store.transaction(() => {
-      store.put(markName, next);
+      store.put(markName, { ...next, begun: [] } satisfies Mark);
       acknowledge(acknowledgementsOf(answers, next.version));
     });
     return { kind: 'handled', version: next.version };
   }
 
   #mark(): Mark {
-    return (this.#options.store.get(markName) as Mark | undefined) ?? { version: 0, desired: {} };
+    return (this.#options.store.get(markName) as Mark | undefined) ?? { version: 0, desired: {}, begun: [] };
   }
+}
+
+/** What has to change from where the device may stand. */
+function changesSince({ desired, begun }: Mark, next: JsonObject): JsonObject {
+  return [desired, ...begun].map((from) => createMergePatch(from, next) ?? {}).reduce(joinMergePatches);
 }
 
 /** The answer to a change that was not applied. */
@@ -149,7 +164,7 @@ function acknowledgementsOf(answers: Acknowledgements, version: number): JsonObj
   );
 }
 
-function split(section: JsonObject): Mark {
+function split(section: JsonObject): Section {
   const desired = Object.fromEntries(Object.entries(section).filter(([name]) => !name.startsWith('$')));
   return { version: Number(section['$version']), desired };
 }

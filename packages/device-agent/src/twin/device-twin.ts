@@ -61,6 +61,7 @@ export class DeviceTwin {
     this.#sender = new ReportedSender(this.#reported, {
       onReported: (properties) => onEvent({ type: 'reported', properties }),
       onFailed: (error) => onEvent({ type: 'twin-failed', error }),
+      onDoubt: (link) => this.#fetch(link),
     });
     this.#desired = new DesiredProperties({
       store,
@@ -80,7 +81,7 @@ export class DeviceTwin {
   disconnected(): void {
     this.#link?.end();
     this.#link = undefined;
-    this.#reported.atHub(undefined);
+    this.#reported.disconnected();
   }
 
   /** A notification of this session. */
@@ -122,27 +123,34 @@ export class DeviceTwin {
   }
 
   async #fetchAll(link: TwinLink): Promise<void> {
-    while (link.isFetching && link.isInUse) {
+    while (link.isInUse) {
+      let failure: unknown;
       try {
-        const twin = await link.session.getTwin();
-        if (link.isInUse) await this.#takeAll(link, twin);
-        if (link.isFetching) await link.pause();
-        else link.succeeded();
+        if (await this.#fetchOnce(link)) {
+          link.succeeded();
+          return;
+        }
       } catch (error) {
-        await link.pause(error);
+        failure = error;
       }
+      await link.pause(failure);
     }
   }
 
-  async #takeAll(link: TwinLink, { desired, reported }: Awaited<ReturnType<TwinSession['getTwin']>>): Promise<void> {
-    const { $version: _, ...atHub } = reported;
-    this.#reported.atHub(atHub);
+  /** Whether the whole twin has been handled, or the session is over. */
+  async #fetchOnce(link: TwinLink): Promise<boolean> {
+    const { doubts } = link;
+    const { desired, reported } = await link.session.getTwin();
+    if (!link.isInUse) return true;
+    if (link.doubts > doubts) return false;
+    this.#reported.atHub(reported);
     this.#wake();
     await this.#enqueue(link, async () => {
       const outcome = await this.#desired.takeAll(desired);
-      if (outcome.kind !== 'gap') link.isFetching = false;
+      if (outcome.kind !== 'gap' && link.doubts === doubts) link.isFetching = false;
       return outcome;
     });
+    return !link.isFetching;
   }
 
   /** One change at a time, in the order in which they came. */

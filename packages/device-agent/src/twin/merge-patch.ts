@@ -41,3 +41,13 @@ export function createMergePatch(from: JsonObject, to: JsonObject): JsonObject |
   }
   return patch.size === 0 ? undefined : Object.fromEntries(patch);
 }
+
+/** One patch that leads to a document from wherever either of two does. */
+export function joinMergePatches(first: JsonObject, second: JsonObject): JsonObject {
+  const result = new Map(Object.entries(first));
+  for (const [key, value] of Object.entries(second)) {
+    const other = result.get(key);
+    result.set(key, isJsonObject(value) && isJsonObject(other) ? joinMergePatches(other, value) : value);
+  }
+  return Object.fromEntries(result);
+}

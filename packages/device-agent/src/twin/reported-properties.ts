@@ -22,6 +22,7 @@ const factName = 'reported';
 export class ReportedProperties {
   readonly #store: StateStore;
   #atHub: JsonObject | undefined;
+  #hubVersion = 0;
 
   constructor(store: StateStore) {
     this.#store = store;
@@ -48,10 +49,16 @@ export class ReportedProperties {
     this.#keep({ ...this.properties, ...checked }, Object.keys(checked));
   }
 
-  /** What the hub has, from here on; undefined when nobody knows any more. */
-  atHub(reported: JsonObject | undefined): void {
-    this.#atHub = reported;
-    if (reported) this.#forgetRemoved();
+  /** The section as the hub has it; one from before a patch that the hub has taken since says nothing new. */
+  atHub(section: JsonObject): void {
+    const { $version = 0, ...properties } = section;
+    if (Number($version) >= this.#hubVersion) this.#hubHas(properties, Number($version));
+  }
+
+  /** Nobody knows any more what the hub has. */
+  disconnected(): void {
+    this.#atHub = undefined;
+    this.#hubVersion = 0;
   }
 
   /** The smallest patch that the hub still needs; undefined where it has everything, or where nobody knows what it has. */
@@ -63,8 +70,8 @@ export class ReportedProperties {
   }
 
   /** The hub has taken a patch. */
-  sent(patch: JsonObject): void {
-    if (this.#atHub) this.atHub(applyMergePatch(this.#atHub, patch));
+  sent(patch: JsonObject, version: number): void {
+    if (this.#atHub) this.#hubHas(applyMergePatch(this.#atHub, patch), version);
   }
 
   /** The hub won't take a property: it stays what the hub has, until it is reported again. */
@@ -82,9 +89,11 @@ export class ReportedProperties {
     if (createMergePatch({ ...before }, { ...after })) this.#store.put(factName, after);
   }
 
-  #forgetRemoved(): void {
+  #hubHas(atHub: JsonObject, version: number): void {
+    this.#atHub = atHub;
+    this.#hubVersion = version;
     const { properties, removed } = this.#kept();
-    const left = removed.filter((name) => Object.hasOwn(this.#atHub ?? {}, name));
+    const left = removed.filter((name) => Object.hasOwn(atHub, name));
     if (left.length < removed.length) this.#store.put(factName, { properties, removed: left } satisfies Kept);
   }
 

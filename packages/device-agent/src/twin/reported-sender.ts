@@ -1,7 +1,7 @@
-import { DeviceAgentError } from '../errors.ts';
+import type { DeviceAgentError } from '../errors.ts';
 import type { JsonObject } from './merge-patch.ts';
 import type { ReportedProperties } from './reported-properties.ts';
-import { isRefusal, twinError } from './twin-error.ts';
+import { isRefusal, isThrottled, twinError } from './twin-error.ts';
 import type { TwinLink } from './twin-link.ts';
 
 /** Whom the sender tells. */
@@ -9,6 +9,8 @@ export interface ReportedSenderOptions {
   readonly onReported: (properties: JsonObject) => void;
   /** What is dropped with this error, or has to wait. */
   readonly onFailed: (error: DeviceAgentError) => void;
+  /** Nobody knows whether the hub has taken a patch: the twin has to be fetched again. */
+  readonly onDoubt: (link: TwinLink) => void;
 }
 
 /** Sends what the hub still needs, one patch at a time; what is reported in the same turn, or meanwhile, becomes one. */
@@ -44,18 +46,29 @@ export class ReportedSender {
   }
 
   async #send(link: TwinLink, patch: JsonObject): Promise<void> {
+    let version: number;
     try {
-      await link.session.report(patch);
+      version = await link.session.report(patch);
     } catch (error) {
-      if (!link.isInUse) return;
-      if (isRefusal(error)) await this.#sendSingly(link, patch, error);
-      else await link.pause(error);
+      if (link.isInUse) await this.#recover(link, patch, error);
       return;
     }
     if (!link.isInUse) return;
     link.succeeded();
-    this.#reported.sent(patch);
+    this.#reported.sent(patch, version);
     this.#options.onReported(patch);
+  }
+
+  async #recover(link: TwinLink, patch: JsonObject, error: unknown): Promise<void> {
+    if (isRefusal(error)) {
+      await this.#sendSingly(link, patch, error);
+      return;
+    }
+    await link.pause(error);
+    if (isThrottled(error) || !link.isInUse) return;
+    link.doubts += 1;
+    this.#reported.disconnected();
+    this.#options.onDoubt(link);
   }
 
   /** One bad property must not take the others with it. */

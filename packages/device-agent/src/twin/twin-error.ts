@@ -5,6 +5,11 @@ export function isRefusal(error: unknown): error is DeviceAgentError {
   return error instanceof DeviceAgentError && error.code === 'ERR_AGENT_TWIN';
 }
 
+/** Whether the hub has said that it didn't do what it was asked for (429); any other failure leaves that open. */
+export function isThrottled(error: unknown): boolean {
+  return error instanceof DeviceAgentError && error.code === 'ERR_AGENT_HUB_BUSY' && error.azureCode === 429;
+}
+
 /** Whatever was thrown, as an error of ours. */
 export function twinError(cause: unknown): DeviceAgentError {
   if (cause instanceof DeviceAgentError) return cause;

@@ -10,6 +10,8 @@ export class TwinLink {
   readonly session: TwinSession;
   /** Whether the whole twin is being asked for. */
   isFetching = false;
+  /** How often a reported patch was left without an answer: what the hub answered before is of no use then. */
+  doubts = 0;
   /** Whether a reported patch is on its way. */
   isSending = false;
   readonly #ending = new AbortController();
