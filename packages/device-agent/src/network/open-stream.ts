@@ -1,11 +1,9 @@
-import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { SecureContext } from 'node:tls';
-import { toTimeout, type Progress } from './connection-timeout.ts';
-import { isProxied, type ProxySettings } from './proxy-settings.ts';
-import { openTunnel } from './proxy-tunnel.ts';
-import { parseServerAddress, type ServerAddress } from './server-address.ts';
-import { connectTcp, resolveAddresses } from './tcp-connection.ts';
+import { attempt } from './attempt.ts';
+import type { ProxySettings } from './proxy-settings.ts';
+import { reachServer } from './reach-server.ts';
+import { parseServerAddress } from './server-address.ts';
 import { openTls } from './tls-connection.ts';
 import { openWebSocket } from './websocket-stream.ts';
 
@@ -27,7 +25,8 @@ export interface OpenStreamOptions {
   readonly signal?: AbortSignal;
 }
 
-const usualPorts: Readonly<Record<Transport, number>> = { mqtt: 8883, 'mqtt-websocket': 443 };
+/** Where the name of a host has no port. */
+export const usualPorts: Readonly<Record<Transport, number>> = { mqtt: 8883, 'mqtt-websocket': 443 };
 
 /**
  * Resolves with a stream on which MQTT can be spoken: TLS done and the server verified, `noDelay` on, WebSocket upgraded. The stream
@@ -37,41 +36,14 @@ const usualPorts: Readonly<Record<Transport, number>> = { mqtt: 8883, 'mqtt-webs
  * @throws {TypeError} host or proxy URL are none
  */
 export async function openStream(options: OpenStreamOptions): Promise<Duplex> {
-  const { timeoutMs = 20_000, signal } = options;
-  signal?.throwIfAborted();
-  const server = parseServerAddress(options.host, usualPorts[options.transport]);
-  const progress: Progress = { step: 'dns' };
-  const attempt = new AbortController();
-  const timer = setTimeout(() => attempt.abort(toTimeout(server, progress, timeoutMs)), timeoutMs);
-  const onAbort = (): void => attempt.abort(signal?.reason);
-  signal?.addEventListener('abort', onAbort);
-  try {
-    return await open(server, options, { progress, signal: attempt.signal });
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener('abort', onAbort);
-  }
-}
-
-async function open(
-  server: ServerAddress,
-  { transport, secureContext, proxy }: OpenStreamOptions,
-  { progress, signal }: { progress: Progress; signal: AbortSignal },
-): Promise<Duplex> {
-  const reach = async (): Promise<Socket> => {
-    if (proxy && isProxied(proxy, server)) {
-      progress.step = 'proxy';
-      return openTunnel(proxy, server, signal);
-    }
-    const addresses = await resolveAddresses(server.name, signal);
-    progress.step = 'tcp';
-    return connectTcp(server, addresses, signal);
-  };
-  const socket = await reach();
-  progress.socket = socket;
-  progress.step = 'tls';
-  const secured = await openTls(socket, { server, secureContext, signal });
-  if (transport === 'mqtt') return secured;
-  progress.step = 'websocket';
-  return openWebSocket(secured, server, signal);
+  const { transport, secureContext, proxy } = options;
+  const server = parseServerAddress(options.host, usualPorts[transport]);
+  return attempt(server, options, async ({ progress, signal }) => {
+    const socket = await reachServer(server, { proxy, progress, signal });
+    progress.step = 'tls';
+    const secured = await openTls(socket, { server, secureContext, signal });
+    if (transport === 'mqtt') return secured;
+    progress.step = 'websocket';
+    return openWebSocket(secured, server, signal);
+  });
 }
