@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import type { DesiredChange, TwinEvent } from '../src/index.ts';
 import { openStateStore, type StateStore } from '../src/state/state-store.ts';
 import { DeviceTwin } from '../src/twin/device-twin.ts';
-import { hastyClock, merged, ModelHub, turns, type Json } from './model-hub.ts';
+import { hastyClock, merged, ModelHub, turns, type Fate, type Json } from './model-hub.ts';
 import { MortalStore } from './mortal-store.ts';
 
 let folder: string;
@@ -36,7 +36,10 @@ const action = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ kind: 'disconnect' as const }) },
   { weight: 1, arbitrary: fc.nat({ max: 6 }).map((count) => ({ kind: 'slow-answers' as const, count })) },
   { weight: 1, arbitrary: fc.constant({ kind: 'lose-notification' as const }) },
-  { weight: 2, arbitrary: fc.constantFrom('lost-answer', 'busy').map((fate) => ({ kind: 'fate' as const, fate })) },
+  {
+    weight: 2,
+    arbitrary: fc.constantFrom<Fate>('lost-answer', 'busy').map((fate) => ({ kind: 'fate' as const, fate })),
+  },
   { weight: 1, arbitrary: fc.constant({ kind: 'restart' as const }) },
   { weight: 1, arbitrary: patch.map((desired) => ({ kind: 'recreate' as const, desired: merged({}, desired) })) },
   {
@@ -92,7 +95,8 @@ class Life {
         this.hub.patchDesired(next.change);
         return;
       case 'report':
-        return this.#report(next.change);
+        this.#report(next.change);
+        return;
       case 'turns':
         return turns(next.count);
       case 'connect':
@@ -109,7 +113,7 @@ class Life {
         this.hub.lostNotifications += 1;
         return;
       case 'fate':
-        this.hub.fates.push(next.fate as 'busy');
+        this.hub.fates.push(next.fate);
         return;
       case 'restart':
         this.#restart();

@@ -149,7 +149,7 @@ describe('the inbox', () => {
     queue.send({ messageId: '2', text: 'next' });
     await turns(5);
     expect(texts()).toEqual(['endless']);
-    clock.advance(5_000);
+    await clock.advance(5_000);
     await turns(5);
     expect(texts()).toEqual(['endless', 'next']);
     const error = {
@@ -221,7 +221,7 @@ describe('the inbox', () => {
       (store.database.prepare('SELECT count(*) AS n FROM inbox WHERE device = ?').get(store.device) as { n: number }).n;
     await send(0, 1_050);
     expect(remembered()).toBe(1_000);
-    clock.advance(4 * 24 * 3_600_000);
+    await clock.advance(4 * 24 * 3_600_000);
     await send(2_000, 1);
     expect(remembered()).toBe(101 - 1);
     // However wrong the clock: what a full queue holds is still known.

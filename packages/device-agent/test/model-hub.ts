@@ -40,7 +40,7 @@ export const hastyClock: Clock = {
 };
 
 /** What happens to the next reported patches. */
-export type Fate = 'lost-answer' | 'busy' | 'refused';
+export type Fate = 'lost-answer' | 'busy' | 'refused' | 'taken';
 
 /** One device's twin as a hub keeps it, for tests that need thousands of faults; the emulator is the measure of the rest. */
 export class ModelHub {

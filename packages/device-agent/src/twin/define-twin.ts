@@ -1,7 +1,7 @@
 import { DeviceAgentError } from '../errors.ts';
 import type { HandlerContext } from '../handler-call.ts';
 import { describeIssues, issuesOf, type OutputOf, type StandardSchema } from '../schema/standard-schema.ts';
-import { refuse, type Acknowledgements, type DesiredChange, type DesiredHandler } from './desired-properties.ts';
+import type { Acknowledgement, Acknowledgements, DesiredChange, DesiredHandler } from './desired-properties.ts';
 import type { JsonObject } from './merge-patch.ts';
 
 /** A schema for each top-level property: an operator changes them one by one, and each is accepted or refused by itself. */
@@ -64,7 +64,7 @@ export async function checkDesired(
   if (!schemas) return { accepted: change, refused: {} };
   const desired = new Map<string, unknown>();
   const properties = new Map<string, unknown>();
-  let refused: Acknowledgements = {};
+  const refused = new Map<string, Acknowledgement>();
   for (const [name, schema] of Object.entries(schemas)) {
     const isChanged = Object.hasOwn(change.properties, name);
     if (!Object.hasOwn(change.desired, name)) {
@@ -77,11 +77,11 @@ export async function checkDesired(
       desired.set(name, result.value);
       if (isChanged) properties.set(name, result.value);
     } else if (isChanged) {
-      refused = { ...refused, ...refuse({ [name]: value }, 400, describeIssues(issuesOf(result.issues, value))) };
+      refused.set(name, { value, code: 400, description: describeIssues(issuesOf(result.issues, value)) });
     }
   }
   const accepted = { ...change, desired: Object.fromEntries(desired), properties: Object.fromEntries(properties) };
-  return { accepted, refused };
+  return { accepted, refused: Object.fromEntries(refused) };
 }
 
 function checkReportedValue(schemas: PropertySchemas, name: string, value: unknown): unknown {

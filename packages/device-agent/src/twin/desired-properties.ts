@@ -138,13 +138,10 @@ function changesSince({ desired, begun }: Mark, next: JsonObject): JsonObject {
   return [desired, ...begun].map((from) => createMergePatch(from, next) ?? {}).reduce(joinMergePatches);
 }
 
-/** The answer to a change that was not applied. */
-export function refuse(properties: JsonObject, code: number, reason: string): Acknowledgements {
-  return Object.fromEntries(
-    Object.entries(properties)
-      .filter(([, value]) => value !== null)
-      .map(([name, value]) => [name, { value, code, description: reason }]),
-  );
+/** The answer to a change that was not applied: the value that was asked for, and why not. */
+export function refuse({ properties, desired }: DesiredChange, code: number, reason: string): Acknowledgements {
+  const names = Object.keys(properties).filter((name) => Object.hasOwn(desired, name));
+  return Object.fromEntries(names.map((name) => [name, { value: desired[name], code, description: reason }]));
 }
 
 const longestDescription = 500;

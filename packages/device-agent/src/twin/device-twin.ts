@@ -186,7 +186,7 @@ export class DeviceTwin {
     } catch (error) {
       signal.throwIfAborted();
       onEvent({ type: 'handler-failed', handler: 'onDesired', version: change.version, error });
-      return { ...refuse(accepted.properties, 500, textOf(error)), ...refused };
+      return { ...refuse(accepted, 500, textOf(error)), ...refused };
     }
   }
 
