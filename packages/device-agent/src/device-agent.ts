@@ -10,7 +10,8 @@ import { HubSession, type MethodResponse } from './protocol/hub-session.ts';
 import type { CloudToDeviceMessage } from './messages/inbox.ts';
 import type { JsonObject } from './twin/merge-patch.ts';
 import { createDeviceSecureContext, type Transport } from './protocol/mqtt-connection.ts';
-import type { TelemetryMessage } from './telemetry/outbox.ts';
+import type { OutboxOptions } from './telemetry/outbox.ts';
+import type { TelemetryMessage } from './telemetry/telemetry-message.ts';
 import { provision, type Assignment, type ProvisioningService } from './protocol/provision.ts';
 import { exponentialBackoff, type RetryPolicy } from './retry-policy.ts';
 import { openStateStore, type StateStore } from './state/state-store.ts';
@@ -28,8 +29,10 @@ export interface DeviceAgentOptions {
   readonly identity: DeviceIdentity;
   /** Where the device's hub is found: by asking DPS (and keeping the answer), or a hub that is known already. */
   readonly connectTo: ProvisioningService | { readonly hostName: string; readonly deviceId: string };
-  /** Folder for `{registrationId}.agent.db`; made with mode 0700 where missing. */
+  /** Folder for `agent.db`, which all agents of this process may share; made with mode 0700 where missing. */
   readonly stateFolder: string;
+  /** Limits and shape of the telemetry on disk; docs/outbox.md. */
+  readonly outbox?: OutboxOptions;
   /** Default `mqtt`. */
   readonly transport?: Transport;
   /** PEM roots trusted beside Node's own. */
@@ -115,11 +118,11 @@ export class DeviceAgent {
   /**
    * Puts a telemetry message on disk and resolves with its message ID; it is delivered at least once, in order.
    *
-   * @throws {DeviceAgentError} ERR_AGENT_MESSAGE_TOO_LARGE, ERR_AGENT_STATE (disk full), ERR_AGENT_STOPPED
+   * @throws {DeviceAgentError} ERR_AGENT_MESSAGE_TOO_LARGE, ERR_AGENT_MESSAGE_INVALID, ERR_AGENT_OUTBOX_FULL,
+   *   ERR_AGENT_STATE (disk full), ERR_AGENT_STOPPED
    */
-  // eslint-disable-next-line @typescript-eslint/require-await -- the promise is the contract; today's store is synchronous
   async send(message: TelemetryMessage): Promise<string> {
-    return this.#need().work.add(message, this.#clock.now());
+    return this.#need().work.add(message);
   }
 
   /** Resolves when no telemetry waits for the hub's acknowledgement. */
@@ -168,7 +171,13 @@ export class DeviceAgent {
       onDesired = () => undefined,
     } = this.#options;
     const store = openStateStore(stateFolder, identity.registrationId);
-    const work = new DeviceWork(store, { onMessage, onDesired, onEvent: (event) => this.#tell(event) });
+    const work = new DeviceWork(store, {
+      onMessage,
+      onDesired,
+      onEvent: (event) => this.#tell(event),
+      clock: this.#clock,
+      outbox: this.#options.outbox,
+    });
     return {
       store,
       work,
@@ -181,7 +190,7 @@ export class DeviceAgent {
     this.#running = undefined;
     work.sender.end();
     await work.settle();
-    this.#undeliveredMessages = work.outbox.count();
+    this.#undeliveredMessages = work.outbox.count;
     store.close();
   }
 

@@ -3,14 +3,16 @@ import { DeviceAgentError, textOf } from './errors.ts';
 import type { HubSession } from './protocol/hub-session.ts';
 import { createInbox, type CloudToDeviceMessage, type Inbox } from './messages/inbox.ts';
 import type { JsonObject } from './twin/merge-patch.ts';
-import { createOutbox, type Outbox, type TelemetryMessage } from './telemetry/outbox.ts';
+import type { Clock } from './clock.ts';
+import { Outbox, type OutboxEvent, type OutboxOptions } from './telemetry/outbox.ts';
+import type { TelemetryMessage } from './telemetry/telemetry-message.ts';
 import { ReportedProperties } from './twin/reported-properties.ts';
 import type { StateStore } from './state/state-store.ts';
 import { TelemetrySender } from './telemetry/telemetry-sender.ts';
 
 /** What the work tells its application. */
 export type WorkEvent =
-  | { readonly type: 'telemetry-acknowledged'; readonly messageId: string }
+  | OutboxEvent
   | { readonly type: 'message-completed'; readonly messageId: string | undefined }
   /** Messages, methods and desired properties of this connection are on their way to the handlers. */
   | { readonly type: 'subscribed' }
@@ -24,6 +26,8 @@ export interface WorkHandlers {
   readonly onMessage: (message: CloudToDeviceMessage) => Promise<void> | void;
   readonly onDesired: DesiredHandler;
   readonly onEvent: (event: WorkEvent) => void;
+  readonly clock: Clock;
+  readonly outbox?: OutboxOptions | undefined;
 }
 
 /** Everything that goes over a session, and is kept on disk while there is none. */
@@ -41,7 +45,7 @@ export class DeviceWork {
 
   constructor(store: StateStore, handlers: WorkHandlers) {
     this.#handlers = handlers;
-    this.outbox = createOutbox(store);
+    this.outbox = new Outbox(store, handlers.outbox, handlers.onEvent);
     this.#inbox = createInbox(store);
     this.#reported = new ReportedProperties(store);
     this.#desired = new DesiredProperties(store, {
@@ -49,9 +53,11 @@ export class DeviceWork {
       acknowledge: (patch) => this.report(patch),
       onHandled: (version) => handlers.onEvent({ type: 'desired-handled', version }),
     });
-    this.sender = new TelemetrySender(this.outbox, (messageId) =>
-      handlers.onEvent({ type: 'telemetry-acknowledged', messageId }),
-    );
+    this.sender = new TelemetrySender(this.outbox, {
+      ...handlers.outbox,
+      clock: handlers.clock,
+      onEvent: handlers.onEvent,
+    });
   }
 
   /** Takes a new session into use; telemetry flows while the subscriptions are still being made. */
@@ -74,9 +80,8 @@ export class DeviceWork {
     await Promise.all([this.#handling, this.#desired.settled(), this.#reporting]);
   }
 
-  add(message: TelemetryMessage, now: Date): string {
-    const { messageId } = this.outbox.add(message, now);
-    this.sender.wake();
+  async add(message: TelemetryMessage): Promise<string> {
+    const { messageId } = await this.outbox.add(message, this.#handlers.clock.now());
     return messageId;
   }
 

@@ -20,17 +20,17 @@ export interface Inbox {
   remove(sequence: number): void;
 }
 
-export function createInbox({ database }: StateStore): Inbox {
-  const insert = database.prepare('INSERT INTO inbox (topic, body) VALUES (?, ?)');
-  const select = database.prepare('SELECT * FROM inbox WHERE sequence > ? ORDER BY sequence LIMIT 1');
-  const removeOne = database.prepare('DELETE FROM inbox WHERE sequence = ?');
+export function createInbox({ database, device }: StateStore): Inbox {
+  const insert = database.prepare('INSERT INTO inbox (device, topic, body) VALUES (?, ?, ?)');
+  const select = database.prepare('SELECT * FROM inbox WHERE device = ? AND sequence > ? ORDER BY sequence LIMIT 1');
+  const removeOne = database.prepare('DELETE FROM inbox WHERE device = ? AND sequence = ?');
   return {
-    add: (topic, body) => void insert.run(topic, body),
+    add: (topic, body) => insert.run(device, topic, body),
     next(sequence) {
-      const row = select.get(sequence) as { sequence: number; topic: string; body: Uint8Array } | undefined;
+      const row = select.get(device, sequence) as { sequence: number; topic: string; body: Uint8Array } | undefined;
       return row && { sequence: row.sequence, message: toMessage(row.topic, Buffer.from(row.body)) };
     },
-    remove: (sequence) => void removeOne.run(sequence),
+    remove: (sequence) => removeOne.run(device, sequence),
   };
 }
 

@@ -13,7 +13,7 @@ import {
   type MqttConnection,
   type Transport,
 } from './mqtt-connection.ts';
-import type { StoredMessage } from '../telemetry/outbox.ts';
+import type { StoredMessage } from '../telemetry/telemetry-message.ts';
 
 /** A direct method's answer: a status of the device's own choosing (HTTP-like by custom) and a JSON value. */
 export interface MethodResponse {
