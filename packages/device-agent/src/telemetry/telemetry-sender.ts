@@ -107,8 +107,8 @@ export class TelemetrySender {
 
   /** Whoever waits for an empty outbox doesn't wait for more to come into it. */
   #waitForOthers(joiner: BatchJoiner): void {
-    if (this.#waiting.length > 0) return this.#sendOpen(joiner);
-    if (this.#delay) return;
+    if (this.#waiting.length > 0) this.#sendOpen(joiner);
+    if (this.#delay || joiner.openCount === 0) return;
     const delay = new AbortController();
     this.#delay = delay;
     this.#options.clock.delay(this.#options.batch?.delayMs ?? 1_000, delay.signal).then(
