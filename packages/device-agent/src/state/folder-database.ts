@@ -38,7 +38,6 @@ export class FolderDatabase {
   #isGroupDurable = false;
   #turnEnd: NodeJS.Immediate | undefined;
   #isInTransaction = false;
-  #isDurable = true;
   #isOpen = true;
 
   /** @throws {DeviceAgentError} ERR_AGENT_STATE */
@@ -68,7 +67,7 @@ export class FolderDatabase {
     if (!statement) {
       const prepared = this.#guard(() => this.#database.prepare(sql));
       statement = {
-        run: (...values) => this.transaction(() => void prepared.run(values)),
+        run: (...values) => this.transaction(() => void this.#guard(() => prepared.run(values))),
         get: (...values) => this.#guard(() => prepared.get(values)),
         all: (...values) => this.#guard(() => prepared.all(values)),
       };
@@ -85,25 +84,19 @@ export class FolderDatabase {
    */
   transaction<T>(work: () => T, isDurable = true): T {
     if (this.#isInTransaction) return work();
-    return this.#guard(() => {
-      if (isDurable !== this.#isDurable) {
-        this.#database.exec(`PRAGMA synchronous = ${isDurable ? 'FULL' : 'NORMAL'}`);
-        this.#isDurable = isDurable;
-      }
-      this.#database.exec('BEGIN IMMEDIATE');
-      this.#isInTransaction = true;
-      try {
-        const result = work();
-        this.#database.exec('COMMIT');
-        return result;
-      } catch (error) {
-        // A full disk has ended the transaction already.
-        if (this.#database.inTransaction) this.#database.exec('ROLLBACK');
-        throw error;
-      } finally {
-        this.#isInTransaction = false;
-      }
-    });
+    this.#execute(`PRAGMA synchronous = ${isDurable ? 'FULL' : 'NORMAL'}; BEGIN IMMEDIATE`);
+    this.#isInTransaction = true;
+    try {
+      const result = work();
+      this.#execute('COMMIT');
+      return result;
+    } catch (error) {
+      // A full disk has ended the transaction already.
+      if (this.#database.inTransaction) this.#execute('ROLLBACK');
+      throw error;
+    } finally {
+      this.#isInTransaction = false;
+    }
   }
 
   /** Joins the transaction at the end of this turn. It waits for the disk if one of those that share it wants that. */
@@ -146,6 +139,10 @@ export class FolderDatabase {
     this.#statements.clear();
     this.#database.close();
     this.#lock.release();
+  }
+
+  #execute(sql: string): void {
+    this.#guard(() => this.#database.exec(sql));
   }
 
   /** libsql goes on writing after close. */

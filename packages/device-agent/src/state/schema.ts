@@ -13,9 +13,9 @@ const schema = `
   CREATE TABLE device (id INTEGER PRIMARY KEY, registration_id TEXT NOT NULL UNIQUE);
   CREATE TABLE fact (device INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
     PRIMARY KEY (device, name)) WITHOUT ROWID;
-  CREATE TABLE outbox (device INTEGER NOT NULL, sequence INTEGER NOT NULL, created_ms INTEGER NOT NULL,
-    priority INTEGER NOT NULL, size INTEGER NOT NULL, message_id TEXT NOT NULL, content_type TEXT NOT NULL,
-    content_encoding TEXT NOT NULL, properties TEXT NOT NULL, body BLOB NOT NULL,
+  CREATE TABLE outbox (device INTEGER NOT NULL, sequence INTEGER NOT NULL, added_ms INTEGER NOT NULL,
+    priority INTEGER NOT NULL, size INTEGER NOT NULL, message_id TEXT NOT NULL, created_at TEXT NOT NULL,
+    content_type TEXT NOT NULL, content_encoding TEXT NOT NULL, properties TEXT NOT NULL, body BLOB NOT NULL,
     PRIMARY KEY (device, sequence)) WITHOUT ROWID;
   CREATE TABLE inbox (sequence INTEGER PRIMARY KEY AUTOINCREMENT, device INTEGER NOT NULL, topic TEXT NOT NULL,
     body BLOB NOT NULL);

@@ -8,7 +8,7 @@ export interface OutboxEntry {
   readonly messageId: string;
   readonly priority: TelemetryPriority;
   readonly size: number;
-  readonly createdMs: number;
+  readonly addedMs: number;
 }
 
 /** Messages of one priority on disk. */
@@ -19,7 +19,7 @@ export interface OutboxPart {
   readonly lastSequence: number;
 }
 
-const entryColumns = 'sequence, message_id, priority, size, created_ms';
+const entryColumns = 'sequence, message_id, priority, size, added_ms';
 
 /** One device's rows of the outbox table. */
 export class OutboxTable {
@@ -37,7 +37,7 @@ export class OutboxTable {
     this.#totals = database.prepare(
       'SELECT priority, count(*) AS count, sum(size) AS bytes, max(sequence) AS last FROM outbox WHERE device = ? GROUP BY priority',
     );
-    this.#insert = database.prepare('INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
+    this.#insert = database.prepare('INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
     this.#entries = database.prepare(
       `SELECT ${entryColumns} FROM outbox WHERE device = ? AND sequence > ? ORDER BY sequence LIMIT ?`,
     );
@@ -65,10 +65,11 @@ export class OutboxTable {
     this.#insert.run(
       this.#device,
       sequence,
-      message.createdMs,
+      message.addedMs,
       priorities.indexOf(message.priority),
       message.size,
       message.messageId,
+      message.createdAt,
       message.contentType,
       message.contentEncoding,
       toText(message.properties),
@@ -87,7 +88,7 @@ export class OutboxTable {
       messageId: row.message_id,
       priority: toPriority(row.priority),
       size: row.size,
-      createdMs: row.created_ms,
+      addedMs: row.added_ms,
     }));
   }
 
@@ -110,10 +111,11 @@ interface EntryRow {
   readonly message_id: string;
   readonly priority: number;
   readonly size: number;
-  readonly created_ms: number;
+  readonly added_ms: number;
 }
 
 interface MessageRow extends EntryRow {
+  readonly created_at: string;
   readonly content_type: string;
   readonly content_encoding: string;
   readonly properties: string;
@@ -128,8 +130,8 @@ function toMessage(row: MessageRow): StoredMessage {
     contentType: row.content_type,
     contentEncoding: row.content_encoding,
     properties: row.properties === '' ? {} : (JSON.parse(row.properties) as Record<string, string>),
-    createdAt: new Date(row.created_ms).toISOString(),
-    createdMs: row.created_ms,
+    createdAt: row.created_at,
+    addedMs: row.added_ms,
     priority: toPriority(row.priority),
     size: row.size,
   };

@@ -245,8 +245,8 @@ export class Outbox implements GroupedWrite {
     );
   }
 
-  #isTooOld({ createdMs }: { readonly createdMs: number }): boolean {
-    return createdMs < this.#nowMs - this.#maxAgeMs && createdMs >= earliestPlausibleMs;
+  #isTooOld({ addedMs }: { readonly addedMs: number }): boolean {
+    return addedMs < this.#nowMs - this.#maxAgeMs && addedMs >= earliestPlausibleMs;
   }
 
   #tellDropped(reason: Dropped['reason'], messageIds: readonly string[]): void {

@@ -40,8 +40,8 @@ export interface PreparedMessage {
   readonly properties: Readonly<Record<string, string>>;
   /** ISO 8601, when it was measured; it goes as application property `iothub-creation-time-utc`. */
   readonly createdAt: string;
-  /** The same in milliseconds since 1970. */
-  readonly createdMs: number;
+  /** Milliseconds since 1970, when `send` was called: from here on it waits. */
+  readonly addedMs: number;
   readonly priority: TelemetryPriority;
   /** Bytes, as the hub counts them. */
   readonly size: number;
@@ -77,7 +77,6 @@ const noProperties: Readonly<Record<string, string>> = Object.freeze({});
 export function prepareMessage(message: TelemetryMessage, now: Date, compressAboveBytes = Infinity): PreparedMessage {
   const { contentType = 'application/json', properties = noProperties, priority = 'normal' } = message;
   const messageId = message.messageId === undefined ? randomUUID() : checkMessageId(message.messageId);
-  const created = message.createdAt ?? now;
   const { body, contentEncoding } = encodeBody(message, messageId, compressAboveBytes);
   checkProperties(messageId, properties);
   const prepared = {
@@ -86,8 +85,8 @@ export function prepareMessage(message: TelemetryMessage, now: Date, compressAbo
     contentType,
     contentEncoding,
     properties,
-    createdAt: created.toISOString(),
-    createdMs: created.getTime(),
+    createdAt: (message.createdAt ?? now).toISOString(),
+    addedMs: now.getTime(),
     priority,
   };
   const size = hubSize(prepared);
