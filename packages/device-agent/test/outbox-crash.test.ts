@@ -1,6 +1,17 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync, writeSync, closeSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+  closeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -31,7 +42,14 @@ describe('kill -9', () => {
   it('loses nothing that was promised, doubles nothing, and changes no order', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'outbox-'));
     const promised: string[] = [];
-    for (const [lineCount, inOneTurn] of [[2, 1], [7, 1], [90, 1], [600, 7], [1500, 40], [8000, 300]] as const) {
+    for (const [lineCount, inOneTurn] of [
+      [2, 1],
+      [7, 1],
+      [90, 1],
+      [600, 7],
+      [1500, 40],
+      [8000, 300],
+    ] as const) {
       promised.push(...said(await killedAfter(folder, lineCount, [String(inOneTurn)]), 'added'));
       const world = new OutboxWorld({}, folder);
       const waiting = world.waiting();
@@ -130,7 +148,10 @@ describe('a power cut', () => {
           writeSync(descriptor, noise, 0, noise.length, end);
           closeSync(descriptor);
         }).waiting();
-        const expected = promises.filter(({ logEnd }) => logEnd <= end).map(({ id }) => id).slice(15);
+        const expected = promises
+          .filter(({ logEnd }) => logEnd <= end)
+          .map(({ id }) => id)
+          .slice(15);
         expect(waiting.filter((id) => expected.includes(id))).toEqual(expected);
       }),
       { numRuns: 60 },

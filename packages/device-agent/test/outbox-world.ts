@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openStateStore, type StateStore } from '../src/state/state-store.ts';
@@ -7,7 +7,7 @@ import type { StoredMessage } from '../src/telemetry/telemetry-message.ts';
 
 /** An outbox in a folder of its own, which can be closed and opened again. */
 export class OutboxWorld {
-  readonly folder: string;
+  folder: string;
   readonly events: OutboxEvent[] = [];
   readonly #options: OutboxOptions;
   now = new Date('2026-05-01T00:00:00.000Z');
@@ -27,6 +27,16 @@ export class OutboxWorld {
 
   reopen(): void {
     this.store.close();
+    this.open();
+  }
+
+  /** Goes on with what is on disk now, without closing. */
+  crash(): void {
+    const [{ store, folder }, next] = [this, mkdtempSync(join(tmpdir(), 'outbox-'))];
+    for (const name of ['agent.db', 'agent.db-wal']) copyFileSync(join(folder, name), join(next, name));
+    store.close();
+    rmSync(folder, { recursive: true, force: true });
+    this.folder = next;
     this.open();
   }
 

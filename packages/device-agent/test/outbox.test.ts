@@ -67,7 +67,6 @@ describe('an outbox', () => {
     world.reopen();
     expect(world.waiting()).toEqual(['d']);
   });
-
 });
 
 describe('an outbox that is full', () => {
@@ -114,11 +113,7 @@ describe('an outbox that is full', () => {
     world.reopen();
     await world.add('B', { body, priority: 'high' });
     expect(world.waiting()).toEqual(['A', 'o', 'p', 'B']);
-    expect(world.dropped().map(({ messageIds }) => messageIds)).toEqual([
-      ['x', 'y'],
-      ['m'],
-      ['n'],
-    ]);
+    expect(world.dropped().map(({ messageIds }) => messageIds)).toEqual([['x', 'y'], ['m'], ['n']]);
   });
 
   it('fail: takes no message that is larger than itself, and drops none for it', async () => {
@@ -171,7 +166,13 @@ describe('what an outbox takes', () => {
     await world.add('already', { body: Buffer.alloc(2000), contentEncoding: 'deflate' });
     world.outbox.startReading();
     const messages = world.read(9);
-    expect(messages.map(({ contentEncoding }) => contentEncoding)).toEqual(['gzip', 'gzip', 'utf-8', 'utf-8', 'deflate']);
+    expect(messages.map(({ contentEncoding }) => contentEncoding)).toEqual([
+      'gzip',
+      'gzip',
+      'utf-8',
+      'utf-8',
+      'deflate',
+    ]);
     expect(JSON.parse(gunzipSync(messages[1]?.body ?? '').toString())).toEqual(long);
     expect(messages[1]?.size).toBeLessThan(200);
   });

@@ -10,10 +10,10 @@ export class OutboxReader {
   /** The sequence number up to which all has been handed out. */
   handedOut = 0;
   readonly inFlight = new OutboxTotals();
+  /** Acknowledged while an older one was not, and not removed from disk yet. */
+  readonly acknowledgedAhead = new Set<number>();
   readonly #table: OutboxTable;
   readonly #unacknowledged = new Map<number, StoredMessage>();
-  /** Acknowledged while an older one was not. */
-  readonly #acknowledgedAhead = new Set<number>();
   #isReading = false;
   /** All messages after `#recentFrom`. */
   #recent: StoredMessage[] = [];
@@ -64,7 +64,7 @@ export class OutboxReader {
     const last = page.at(-1);
     if (last) this.handedOut = last.sequence;
     const messages =
-      this.#acknowledgedAhead.size === 0 ? page : page.filter(({ sequence }) => !this.#acknowledgedAhead.has(sequence));
+      this.acknowledgedAhead.size === 0 ? page : page.filter(({ sequence }) => !this.acknowledgedAhead.has(sequence));
     for (const message of messages) {
       this.#unacknowledged.set(message.sequence, message);
       this.inFlight.add(message);
@@ -79,14 +79,14 @@ export class OutboxReader {
     this.#unacknowledged.delete(sequence);
     this.inFlight.subtract(message);
     const { doneThrough } = this;
-    if (sequence > doneThrough) this.#acknowledgedAhead.add(sequence);
-    else if (this.#acknowledgedAhead.size > 0) this.#forgetAhead(doneThrough);
+    if (sequence > doneThrough) this.acknowledgedAhead.add(sequence);
+    else if (this.acknowledgedAhead.size > 0) this.#forgetAhead(doneThrough);
     return message;
   }
 
   #forgetAhead(doneThrough: number): void {
-    for (const sequence of this.#acknowledgedAhead) {
-      if (sequence <= doneThrough) this.#acknowledgedAhead.delete(sequence);
+    for (const sequence of this.acknowledgedAhead) {
+      if (sequence <= doneThrough) this.acknowledgedAhead.delete(sequence);
     }
   }
 

@@ -59,10 +59,11 @@ interface Staged {
   readonly droppedForAge: string[];
   readonly droppedForRoom: string[];
   readonly doneThrough: number;
+  readonly doneAhead: readonly number[];
   lastSequence: number;
 }
 
-/** How often the age of what waits is looked at, at most. */
+/** How often the age of what waits is looked at, at most, when something is added. */
 const ageCheckMs = 60_000;
 
 /** A stamp before this comes from a clock that wasn't set yet, and says nothing about a message's age. */
@@ -168,11 +169,13 @@ export class Outbox implements GroupedWrite {
       droppedForAge: [],
       droppedForRoom: [],
       doneThrough: this.#reader.doneThrough,
+      doneAhead: [...this.#reader.acknowledgedAhead],
       lastSequence: this.#lastSequence,
     };
     this.#staged = staged;
     if (staged.doneThrough > this.#forgottenThrough) this.#table.removeThrough(staged.doneThrough);
-    if (this.#nowMs - this.#ageCheckedMs >= ageCheckMs) this.#removeOld(staged);
+    for (const sequence of staged.doneAhead) this.#table.remove(sequence);
+    if (staged.adding.length > 0 && this.#nowMs - this.#ageCheckedMs >= ageCheckMs) this.#removeOld(staged);
     for (const adding of staged.adding) this.#place(adding, staged);
   }
 
@@ -188,6 +191,7 @@ export class Outbox implements GroupedWrite {
     }
     this.#totals = staged.totals;
     this.#forgottenThrough = staged.doneThrough;
+    for (const sequence of staged.doneAhead) this.#reader.acknowledgedAhead.delete(sequence);
     this.#lastSequence = staged.lastSequence;
     const { droppedForAge, droppedForRoom } = staged;
     for (const { stored } of adding) if (stored) this.#reader.appended(stored);
