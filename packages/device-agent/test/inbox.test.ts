@@ -95,6 +95,23 @@ describe('the inbox', () => {
     expect(queue.queue).toEqual([]);
   });
 
+  it('waits with a message that the hub sends again while it is being handled, with or without an ID', async () => {
+    let release: () => void = () => undefined;
+    const inbox = open(() => new Promise<void>((resolve) => (release = resolve)));
+    let acknowledged = 0;
+    const arrival = { body: Buffer.from('slow'), packetId: 7, acknowledge: () => (acknowledged += 1) };
+    for (const topic of ['devices/d/messages/devicebound/', 'devices/d/messages/devicebound/%24.mid=1']) {
+      for (const isRedelivery of [false, true]) inbox.receive({ ...arrival, topic, isRedelivery });
+      await turns(2);
+      expect(acknowledged).toBe(0);
+      release();
+      await inbox.settled();
+      expect(acknowledged).toBe(2);
+      acknowledged = 0;
+    }
+    expect(texts()).toEqual(['slow', 'slow']);
+  });
+
   it('hands a failed message over again on the next connection and holds back later acknowledgements until then', async () => {
     const inbox = open(({ body }, { attempt }) => {
       if (body.toString() === 'stubborn' && attempt < 3) throw new Error('not yet');

@@ -46,8 +46,8 @@ export class MessageStore {
    * The message that this one repeats.
    *
    * With a message ID it is the one of equal ID and body: a sender that uses an ID again for something else loses nothing.
-   * Without, two equal messages are two messages. One of them repeats a waiting one that this session hasn't brought yet,
-   * since the hub still has that; and it repeats a handled one where MQTT says so, by DUP flag and packet identifier.
+   * Without, two equal messages are two messages. One repeats another where MQTT says so, by DUP flag and packet identifier;
+   * or where that waits and this session hasn't brought it yet, since the hub still has it then.
    *
    * @param broughtAlready - sequences of the messages that this session has brought
    */
@@ -56,14 +56,11 @@ export class MessageStore {
     const rows = this.#prepare(
       'SELECT sequence, packet_id, handled_ms FROM inbox WHERE device = ? AND identity = ? ORDER BY sequence',
     ).all(this.#store.device, identity) as IdentityRow[];
-    const row =
-      messageId === undefined
-        ? rows.find(
-            ({ sequence, handled_ms, packet_id }) =>
-              !broughtAlready.has(sequence) &&
-              (handled_ms === null || (received.isRedelivery && packet_id === received.packetId)),
-          )
-        : rows.at(-1);
+    const isSamePacket = ({ packet_id }: IdentityRow): boolean =>
+      received.isRedelivery && packet_id === received.packetId;
+    const isStillAtHub = ({ sequence, handled_ms }: IdentityRow): boolean =>
+      handled_ms === null && !broughtAlready.has(sequence);
+    const row = messageId === undefined ? (rows.find(isSamePacket) ?? rows.find(isStillAtHub)) : rows.at(-1);
     return row && { sequence: row.sequence, messageId, isHandled: row.handled_ms !== null };
   }
 
