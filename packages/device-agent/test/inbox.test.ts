@@ -259,5 +259,8 @@ describe('the inbox', () => {
       expect.objectContaining({ code: 'ERR_AGENT_STATE' }),
     );
     expect(queue.queue).toHaveLength(1);
+    broken.connected();
+    await broken.settled();
+    expect(events).toMatchObject([{ type: 'inbox-failed', error: { code: 'ERR_AGENT_STATE' } }]);
   });
 });

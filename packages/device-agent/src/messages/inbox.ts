@@ -30,7 +30,9 @@ export type InboxEvent =
       readonly messageId: string | undefined;
       readonly attempt: number;
       readonly error: unknown;
-    };
+    }
+  /** The state can't be read or written; the next connection tries again. */
+  | { readonly type: 'inbox-failed'; readonly error: unknown };
 
 /** How the application takes cloud-to-device messages. */
 export interface MessageHandling {
@@ -136,6 +138,8 @@ export class Inbox {
         this.#tried = waiting.sequence;
         await this.#handle(waiting);
       }
+    } catch (error) {
+      this.#options.onEvent({ type: 'inbox-failed', error });
     } finally {
       this.#isRunning = false;
     }
@@ -153,7 +157,9 @@ export class Inbox {
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
       onEvent({ type: 'handler-failed', handler: 'onMessage', messageId, attempt, error });
-      if (attempt >= maximumAttempts) this.#giveUp(sequence, messageId, attempt);
+      if (attempt < maximumAttempts) return;
+      this.#finish(sequence);
+      onEvent({ type: 'message-given-up', messageId, attempts: attempt });
     }
   }
 
@@ -173,16 +179,6 @@ export class Inbox {
     this.#messages.markHandled(sequence, this.#options.clock.now());
     for (const brought of this.#brought) if (brought.sequence === sequence) brought.isDone = true;
     this.#acknowledge();
-  }
-
-  #giveUp(sequence: number, messageId: string | undefined, attempts: number): void {
-    try {
-      this.#finish(sequence);
-    } catch {
-      // The disk doesn't take it: the next connection brings one more attempt.
-      return;
-    }
-    this.#options.onEvent({ type: 'message-given-up', messageId, attempts });
   }
 
   /**

@@ -14,7 +14,7 @@ import {
 import type { JsonObject } from './merge-patch.ts';
 import { ReportedProperties } from './reported-properties.ts';
 import { ReportedSender } from './reported-sender.ts';
-import { isRefusal, twinError } from './twin-error.ts';
+import { isRefusal, isStateError, twinError } from './twin-error.ts';
 import { TwinLink } from './twin-link.ts';
 import type { TwinSession } from './twin-session.ts';
 
@@ -30,7 +30,7 @@ export type TwinEvent =
       readonly version: number;
       readonly error: unknown;
     }
-  /** Reported properties were refused and are dropped, or the state can't be written. */
+  /** Reported properties were refused and are dropped, the hub won't show the twin, or the state can't be written. */
   | { readonly type: 'twin-failed'; readonly error: DeviceAgentError };
 
 export interface DeviceTwinOptions {
@@ -132,6 +132,8 @@ export class DeviceTwin {
         }
       } catch (error) {
         failure = error;
+        // A throttled or lost answer is no news: the next one makes up for it.
+        if (isRefusal(error) || isStateError(error)) this.#tellFailure(error);
       }
       await link.pause(failure);
     }

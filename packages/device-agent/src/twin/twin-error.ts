@@ -5,6 +5,11 @@ export function isRefusal(error: unknown): error is DeviceAgentError {
   return error instanceof DeviceAgentError && error.code === 'ERR_AGENT_TWIN';
 }
 
+/** Whether this device's own disk is the trouble. */
+export function isStateError(error: unknown): boolean {
+  return error instanceof DeviceAgentError && error.code === 'ERR_AGENT_STATE';
+}
+
 /** Whether the hub has said that it didn't do what it was asked for (429); any other failure leaves that open. */
 export function isThrottled(error: unknown): boolean {
   return error instanceof DeviceAgentError && error.code === 'ERR_AGENT_HUB_BUSY' && error.azureCode === 429;
