@@ -54,7 +54,7 @@ describe('cloud-to-device messages', () => {
     const feedback = await contoso.hub.feedback.waitFor((record) => record.originalMessageId === messageId, {
       timeoutMs: 10_000,
     });
-    expect(feedback.statusCode).toBe('Success');
+    expect(feedback?.statusCode).toBe('Success');
     expect(calls).toMatchObject([{ attempt: 1, isRepeated: false }]);
   });
 
