@@ -10,7 +10,7 @@ import { HubSession, type MethodResponse } from './protocol/hub-session.ts';
 import type { CloudToDeviceMessage } from './messages/inbox.ts';
 import type { JsonObject } from './twin/merge-patch.ts';
 import { createDeviceSecureContext, type Transport } from './protocol/mqtt-connection.ts';
-import type { OutboxOptions } from './telemetry/outbox.ts';
+import type { OutboxOptions } from './telemetry/outbox-options.ts';
 import type { TelemetryMessage } from './telemetry/telemetry-message.ts';
 import { provision, type Assignment, type ProvisioningService } from './protocol/provision.ts';
 import { exponentialBackoff, type RetryPolicy } from './retry-policy.ts';

@@ -20,7 +20,7 @@ export type { CloudToDeviceMessage } from './messages/inbox.ts';
 export type { JsonObject } from './twin/merge-patch.ts';
 export type { Transport } from './protocol/mqtt-connection.ts';
 export type { BatchOptions } from './telemetry/batch.ts';
-export type { OutboxEvent, OutboxOptions } from './telemetry/outbox.ts';
+export type { OutboxEvent, OutboxOptions } from './telemetry/outbox-options.ts';
 export type { TelemetryMessage, TelemetryPriority } from './telemetry/telemetry-message.ts';
 export { provision } from './protocol/provision.ts';
 export type { Assignment, ProvisioningService, ProvisionOptions } from './protocol/provision.ts';

@@ -32,7 +32,7 @@ const spawnHolder = async (): Promise<{ pid: number | undefined; end: () => Prom
   const { NODE_OPTIONS: _, ...env } = process.env;
   const child = spawn(process.execPath, [fileURLToPath(new URL('./outbox-child.mjs', import.meta.url)), folder, '0'], {
     env,
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit'],
   });
   await once(child.stdout, 'data');
   return {
@@ -106,14 +106,15 @@ describe('the state store', () => {
   });
 
   it('waits for the disk with each promise, and not where that is left to a later one', () => {
-    const { database, close } = openStateStore(folder, 'thermostat-1');
+    const store = openStateStore(folder, 'thermostat-1');
+    const { database } = store;
     const synchronous = (isDurable?: boolean): unknown =>
       database.transaction(() => database.prepare('PRAGMA synchronous').get(), isDurable);
     // SQLite's numbers: 1 is NORMAL, 2 is FULL.
     expect([synchronous(), synchronous(false), synchronous(true)]).toMatchObject(
       [2, 1, 2].map((value) => ({ synchronous: value })),
     );
-    close();
+    store.close();
   });
 
   it('fail: a second agent for the same device is told so, and a device beside it is not in its way', () => {

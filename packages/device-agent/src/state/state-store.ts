@@ -42,6 +42,8 @@ export function openStateStore(folder: string, registrationId: string): StateSto
     );
   }
   const closeFolder = (): void => {
+    // The next agent of this device must find all that this one has done.
+    database.commitGroup();
     devices.delete(registrationId);
     if (devices.size > 0) return;
     openFolders.delete(path);

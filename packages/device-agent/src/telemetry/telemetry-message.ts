@@ -78,6 +78,7 @@ export function prepareMessage(message: TelemetryMessage, now: Date, compressAbo
   const { contentType = 'application/json', properties = noProperties, priority = 'normal' } = message;
   const messageId = message.messageId === undefined ? randomUUID() : checkMessageId(message.messageId);
   const { body, contentEncoding } = encodeBody(message, messageId, compressAboveBytes);
+  checkTypes(message, messageId);
   checkProperties(messageId, properties);
   const prepared = {
     messageId,
@@ -113,6 +114,7 @@ function encodeBody(
 ): { body: Buffer; contentEncoding: string } {
   const { contentEncoding = 'utf-8', compress } = message;
   const body = toBytes(message.body);
+  if (!body) throw new TypeError(`body of message ${messageId} must be text, bytes, or a value that JSON knows.`);
   const isPlain = contentEncoding === 'utf-8';
   if (compress === true && !isPlain) {
     throw invalid(
@@ -124,11 +126,22 @@ function encodeBody(
   return isCompressed ? { body: gzipSync(body), contentEncoding: 'gzip' } : { body, contentEncoding };
 }
 
-function toBytes(body: TelemetryMessage['body']): Buffer {
+function toBytes(body: TelemetryMessage['body']): Buffer | undefined {
   if (typeof body === 'string') return Buffer.from(body, 'utf8');
   // A copy: the application may use its bytes again before they are on disk.
   if (body instanceof Uint8Array) return Buffer.from(body);
-  return Buffer.from(JSON.stringify(body), 'utf8');
+  // Undefined for undefined, which only JavaScript can pass.
+  const text = JSON.stringify(body) as string | undefined;
+  return text === undefined ? undefined : Buffer.from(text, 'utf8');
+}
+
+function checkTypes({ createdAt, priority = 'normal' }: TelemetryMessage, messageId: string): void {
+  if (createdAt && Number.isNaN(createdAt.getTime())) {
+    throw new TypeError(`createdAt of message ${messageId} must be a valid Date.`);
+  }
+  if (!priorities.includes(priority)) {
+    throw new TypeError(`priority of message ${messageId} must be low, normal or high.`);
+  }
 }
 
 function checkMessageId(messageId: string): string {
