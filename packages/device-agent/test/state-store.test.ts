@@ -120,7 +120,7 @@ describe('the state store', () => {
   it('fail: a second agent for the same device is told so, and a device beside it is not in its way', () => {
     const first = openStateStore(folder, 'thermostat-1');
     expect(() => openStateStore(folder, 'thermostat-1')).toThrow(
-      stateError(/Another agent for thermostat-1 is running in this process .*stop it first/),
+      stateError(/Another agent for thermostat-1 is running in this process .*Stop it first/),
     );
     openStateStore(folder, 'thermostat-2').close();
     first.put('still', 'works');
@@ -164,7 +164,9 @@ describe('a state folder that is not as it should be', () => {
   it('fail: holds something else, or an empty file, or only the log; nothing is deleted', () => {
     writeFileSync(file(), 'no database at all, but some text that is long enough to be taken for one');
     chmodSync(file(), 0o600);
-    expect(() => openStateStore(folder, 'thermostat-1')).toThrow(stateError(/damaged: nothing of it was deleted/));
+    expect(() => openStateStore(folder, 'thermostat-1')).toThrow(
+      stateError(/it is damaged, and nothing of it was deleted/),
+    );
     expect(readFileSync(file(), 'utf8')).toMatch(/^no database/);
     writeFileSync(file(), '');
     writeFileSync(`${file()}-wal`, 'log');
@@ -185,7 +187,7 @@ describe('a state folder that is not as it should be', () => {
       } finally {
         store.close();
       }
-    }).toThrow(stateError(/damaged: nothing of it was deleted.*move the agent.db files elsewhere/));
+    }).toThrow(stateError(/it is damaged, and nothing of it was deleted.*move the agent.db files elsewhere/));
     expect(readFileSync(file()).equals(before)).toBe(true);
   });
 

@@ -38,7 +38,8 @@ export function openStateStore(folder: string, registrationId: string): StateSto
   if (devices.has(registrationId)) {
     throw new DeviceAgentError(
       'ERR_AGENT_STATE',
-      `Another agent for ${registrationId} is running in this process on ${path}: stop it first.`,
+      `Another agent for ${registrationId} is running in this process on ${path}.`,
+      { advice: 'Stop it first.' },
     );
   }
   const closeFolder = (): void => {

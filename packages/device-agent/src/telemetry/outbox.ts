@@ -232,7 +232,8 @@ export class Outbox implements GroupedWrite {
   #full({ messageId, size, priority }: PreparedMessage): DeviceAgentError {
     return new DeviceAgentError(
       'ERR_AGENT_OUTBOX_FULL',
-      `Message ${messageId} (${size} bytes, priority ${priority}) was not taken: ${this.#totals.count} messages wait with ${this.#totals.bytes} bytes, and the outbox is full. Raise maxBytes, send less while offline, or choose another whenFull.`,
+      `Message ${messageId} (${size} bytes, priority ${priority}) was not taken: ${this.#totals.count} messages wait with ${this.#totals.bytes} bytes, and the outbox is full.`,
+      { advice: 'Raise maxBytes, send less while offline, or choose another whenFull.' },
     );
   }
 }
