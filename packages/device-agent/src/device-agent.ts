@@ -13,7 +13,7 @@ import { HubSession } from './protocol/hub-session.ts';
 import type { MessageHandler, MessageHandling } from './messages/inbox.ts';
 import type { MethodDefinitions } from './methods/methods.ts';
 import type { JsonObject } from './twin/merge-patch.ts';
-import type { OutboxOptions } from './telemetry/outbox.ts';
+import type { OutboxOptions } from './telemetry/outbox-options.ts';
 import type { TelemetryMessage } from './telemetry/telemetry-message.ts';
 import { registerDevice, type Assignment, type ProvisioningService } from './protocol/provision.ts';
 import { exponentialBackoff, type RetryPolicy } from './retry-policy.ts';

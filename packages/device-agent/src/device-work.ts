@@ -10,7 +10,8 @@ import {
 import { createMethods, type MethodDefinitions, type Methods } from './methods/methods.ts';
 import type { HubSession } from './protocol/hub-session.ts';
 import type { StateStore } from './state/state-store.ts';
-import { Outbox, type OutboxEvent, type OutboxOptions } from './telemetry/outbox.ts';
+import { Outbox } from './telemetry/outbox.ts';
+import type { OutboxEvent, OutboxOptions } from './telemetry/outbox-options.ts';
 import type { TelemetryMessage } from './telemetry/telemetry-message.ts';
 import { TelemetrySender } from './telemetry/telemetry-sender.ts';
 import type { DesiredDefinition } from './twin/define-twin.ts';

@@ -41,11 +41,11 @@ export type { JsonSchemaError, JsonSchemaValidator } from './schema/json-schema.
 export type { OutputOf, SchemaIssue, SchemaResult, StandardIssue, StandardSchema } from './schema/standard-schema.ts';
 export type { JsonObject } from './twin/merge-patch.ts';
 export type { Transport } from './network/open-stream.ts';
+export type { BatchOptions } from './telemetry/batch.ts';
+export type { OutboxEvent, OutboxOptions } from './telemetry/outbox-options.ts';
+export type { TelemetryMessage, TelemetryPriority } from './telemetry/telemetry-message.ts';
 export type { CertificateFacts } from './network/certificate-facts.ts';
 export type { NetworkFailureKind } from './network/connection-error.ts';
-export type { BatchOptions } from './telemetry/batch.ts';
-export type { OutboxEvent, OutboxOptions } from './telemetry/outbox.ts';
-export type { TelemetryMessage, TelemetryPriority } from './telemetry/telemetry-message.ts';
 export { provision } from './protocol/provision.ts';
 export type { Assignment, ProvisioningService, ProvisionOptions } from './protocol/provision.ts';
 export { exponentialBackoff } from './retry-policy.ts';

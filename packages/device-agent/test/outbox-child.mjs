@@ -23,5 +23,5 @@ const fill = async () => {
   }
   setImmediate(() => void fill());
 };
-if (inOneTurn === '0') setInterval(() => undefined, 1e6);
+if (inOneTurn === '0') process.stdin.resume();
 else void fill();

@@ -2,7 +2,8 @@ import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openStateStore, type StateStore } from '../src/state/state-store.ts';
-import { Outbox, type OutboxEvent, type OutboxOptions } from '../src/telemetry/outbox.ts';
+import type { OutboxEvent, OutboxOptions } from '../src/index.ts';
+import { Outbox } from '../src/telemetry/outbox.ts';
 import type { StoredMessage } from '../src/telemetry/telemetry-message.ts';
 
 /** An outbox in a folder of its own, which can be closed and opened again. */

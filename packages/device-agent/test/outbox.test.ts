@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { OutboxOptions } from '../src/index.ts';
+import { openStateStore } from '../src/state/state-store.ts';
+import { Outbox } from '../src/telemetry/outbox.ts';
 import { nextTurn, OutboxWorld } from './outbox-world.ts';
 
 let world: OutboxWorld;
@@ -66,6 +68,21 @@ describe('an outbox', () => {
     expect(world.waiting()).toEqual(['d']);
     world.reopen();
     expect(world.waiting()).toEqual(['d']);
+  });
+
+  it('ends with all it has done, also where another device keeps the folder open', async () => {
+    open();
+    const other = openStateStore(world.folder, 'thermostat-2');
+    const others = new Outbox(other);
+    await Promise.all([world.add('a'), world.add('b'), others.add({ body: {}, messageId: 'other' }, world.now)]);
+    world.outbox.startReading();
+    for (const message of world.read(1)) world.outbox.acknowledge(message);
+    void world.add('c');
+    world.reopen();
+    expect([world.outbox.count, world.waiting()]).toEqual([2, ['b', 'c']]);
+    others.startReading();
+    expect(others.next(9, 1e6, world.now).map(({ messageId }) => messageId)).toEqual(['other']);
+    other.close();
   });
 });
 
@@ -214,8 +231,14 @@ describe('what an outbox takes', () => {
     });
   });
 
-  it('fail: a property that is no string', async () => {
+  it.each([
+    ['a property that is no string', { properties: { a: 1 } }, /Property a of message m must be a string/],
+    ['no body', { body: undefined }, /body of message m must be text, bytes/],
+    ['a time that is none', { createdAt: new Date('soon') }, /createdAt of message m must be a valid Date/],
+    ['a priority that nobody knows', { priority: 'urgent' }, /priority of message m must be low, normal or high/],
+  ])('fail: %s', async (_, more, message) => {
     open();
-    await expect(world.add('m', { properties: { a: 1 as unknown as string } })).rejects.toThrow(TypeError);
+    await expect(world.add('m', more as object)).rejects.toThrow(TypeError);
+    await expect(world.add('m', more as object)).rejects.toThrow(message);
   });
 });

@@ -32,7 +32,7 @@ const spawnHolder = async (): Promise<{ pid: number | undefined; end: () => Prom
   const { NODE_OPTIONS: _, ...env } = process.env;
   const child = spawn(process.execPath, [fileURLToPath(new URL('./outbox-child.mjs', import.meta.url)), folder, '0'], {
     env,
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit'],
   });
   await once(child.stdout, 'data');
   return {
@@ -106,20 +106,21 @@ describe('the state store', () => {
   });
 
   it('waits for the disk with each promise, and not where that is left to a later one', () => {
-    const { database, close } = openStateStore(folder, 'thermostat-1');
+    const store = openStateStore(folder, 'thermostat-1');
+    const { database } = store;
     const synchronous = (isDurable?: boolean): unknown =>
       database.transaction(() => database.prepare('PRAGMA synchronous').get(), isDurable);
     // SQLite's numbers: 1 is NORMAL, 2 is FULL.
     expect([synchronous(), synchronous(false), synchronous(true)]).toMatchObject(
       [2, 1, 2].map((value) => ({ synchronous: value })),
     );
-    close();
+    store.close();
   });
 
   it('fail: a second agent for the same device is told so, and a device beside it is not in its way', () => {
     const first = openStateStore(folder, 'thermostat-1');
     expect(() => openStateStore(folder, 'thermostat-1')).toThrow(
-      stateError(/Another agent for thermostat-1 is running in this process .*stop it first/),
+      stateError(/Another agent for thermostat-1 is running in this process .*Stop it first/),
     );
     openStateStore(folder, 'thermostat-2').close();
     first.put('still', 'works');
@@ -163,7 +164,9 @@ describe('a state folder that is not as it should be', () => {
   it('fail: holds something else, or an empty file, or only the log; nothing is deleted', () => {
     writeFileSync(file(), 'no database at all, but some text that is long enough to be taken for one');
     chmodSync(file(), 0o600);
-    expect(() => openStateStore(folder, 'thermostat-1')).toThrow(stateError(/damaged: nothing of it was deleted/));
+    expect(() => openStateStore(folder, 'thermostat-1')).toThrow(
+      stateError(/it is damaged, and nothing of it was deleted/),
+    );
     expect(readFileSync(file(), 'utf8')).toMatch(/^no database/);
     writeFileSync(file(), '');
     writeFileSync(`${file()}-wal`, 'log');
@@ -184,7 +187,7 @@ describe('a state folder that is not as it should be', () => {
       } finally {
         store.close();
       }
-    }).toThrow(stateError(/damaged: nothing of it was deleted.*move the agent.db files elsewhere/));
+    }).toThrow(stateError(/it is damaged, and nothing of it was deleted.*move the agent.db files elsewhere/));
     expect(readFileSync(file()).equals(before)).toBe(true);
   });
 

@@ -148,7 +148,9 @@ export class FolderDatabase {
   /** libsql goes on writing after close. */
   #guard<T>(work: () => T): T {
     if (!this.#isOpen) {
-      throw new DeviceAgentError('ERR_AGENT_STATE', `The agent's state ${this.file} is closed: start the agent first.`);
+      throw new DeviceAgentError('ERR_AGENT_STATE', `The agent's state ${this.file} is closed.`, {
+        advice: 'Start the agent first.',
+      });
     }
     try {
       return work();

@@ -1,6 +1,7 @@
 import { chmodSync, closeSync, existsSync, fdatasyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import Database from 'libsql';
 import { DeviceAgentError } from '../errors.ts';
+import { damagedAdvice } from './state-error.ts';
 
 /** `PRAGMA user_version` of the databases that this version writes. */
 export const schemaVersion = 1;
@@ -60,13 +61,15 @@ export function checkSchemaVersion(file: string, found: number): void {
   if (found < schemaVersion) throw damaged(file, `its schema version is ${found}`);
   throw new DeviceAgentError(
     'ERR_AGENT_STATE',
-    `The agent's state ${file} was written by a newer version of this package: its schema version is ${found}, this one knows ${schemaVersion}. Install the newer version again, or give this one a folder of its own.`,
+    `The agent's state ${file} was written by a newer version of this package: its schema version is ${found}, this one knows ${schemaVersion}.`,
+    { advice: 'Install the newer version again, or give this one a folder of its own.' },
   );
 }
 
 function damaged(file: string, what: string): DeviceAgentError {
   return new DeviceAgentError(
     'ERR_AGENT_STATE',
-    `The agent's state ${file} is damaged: ${what}. Nothing was deleted. Check the disk, move the agent.db files elsewhere and start again.`,
+    `The agent's state ${file} is damaged: ${what}. Nothing was deleted.`,
+    { advice: damagedAdvice },
   );
 }

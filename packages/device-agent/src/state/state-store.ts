@@ -38,10 +38,13 @@ export function openStateStore(folder: string, registrationId: string): StateSto
   if (devices.has(registrationId)) {
     throw new DeviceAgentError(
       'ERR_AGENT_STATE',
-      `Another agent for ${registrationId} is running in this process on ${path}: stop it first.`,
+      `Another agent for ${registrationId} is running in this process on ${path}.`,
+      { advice: 'Stop it first.' },
     );
   }
   const closeFolder = (): void => {
+    // The next agent of this device must find all that this one has done.
+    database.commitGroup();
     devices.delete(registrationId);
     if (devices.size > 0) return;
     openFolders.delete(path);

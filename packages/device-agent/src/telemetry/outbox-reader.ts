@@ -3,7 +3,7 @@ import { OutboxTotals } from './outbox-totals.ts';
 import type { StoredMessage } from './telemetry-message.ts';
 
 /** So much that was added and not read yet stays in memory, while there is a reader, and isn't read from disk again. */
-const recentLimit = { count: 256, bytes: 64 * 1024 };
+const recentLimit = { count: 1024, bytes: 128 * 1024 };
 
 /** How far the outbox has been read, and what of it is in flight: handed out and not acknowledged. */
 export class OutboxReader {

@@ -1,10 +1,10 @@
+import type { OutboxOptions } from './outbox-options.ts';
 import type { OutboxReader } from './outbox-reader.ts';
 import type { OutboxEntry, OutboxTable } from './outbox-table.ts';
 import { roomOf, type OutboxTotals } from './outbox-totals.ts';
 import { priorities, type PreparedMessage, type TelemetryPriority } from './telemetry-message.ts';
 
-/** What goes where there is no room. */
-export type WhenFull = 'drop-oldest' | 'drop-newest' | 'drop-lowest-priority';
+type WhenFull = NonNullable<OutboxOptions['whenFull']>;
 
 /** Decides what has to go for a new message. What is in flight never does. */
 export class OutboxRoom {

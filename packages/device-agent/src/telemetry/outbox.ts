@@ -1,9 +1,9 @@
 import { DeviceAgentError } from '../errors.ts';
 import type { FolderDatabase, GroupedWrite } from '../state/folder-database.ts';
 import type { StateStore } from '../state/state-store.ts';
-import type { BatchOptions } from './batch.ts';
+import type { OutboxEvent, OutboxOptions } from './outbox-options.ts';
 import { OutboxReader } from './outbox-reader.ts';
-import { OutboxRoom, type WhenFull } from './outbox-room.ts';
+import { OutboxRoom } from './outbox-room.ts';
 import { OutboxTable } from './outbox-table.ts';
 import { OutboxTotals } from './outbox-totals.ts';
 import {
@@ -13,36 +13,7 @@ import {
   type TelemetryMessage,
 } from './telemetry-message.ts';
 
-/** How much telemetry waits on disk, how long, and in what shape it goes. The limits hold for each device. */
-export interface OutboxOptions {
-  /** Bytes that may wait: each message as the hub counts it, and 100 for its row. Default 64 MiB. */
-  readonly maxBytes?: number;
-  /** Milliseconds after which a message that still waits is dropped. Default seven days. */
-  readonly maxAgeMs?: number;
-  /**
-   * What goes where there is no room: the oldest (default), the new one (`send` rejects with ERR_AGENT_OUTBOX_FULL), or the
-   * oldest of the lowest priority, which may be the new one. A message on its way to the hub is never dropped.
-   */
-  readonly whenFull?: WhenFull;
-  /** Bodies above it go as gzip (content encoding `gzip`). Default: none does. */
-  readonly compressAboveBytes?: number;
-  /** Several JSON messages in one. Default: each goes by itself. */
-  readonly batch?: BatchOptions;
-}
-
-/** What became of telemetry. */
-export type OutboxEvent =
-  | { readonly type: 'telemetry-acknowledged'; readonly messageId: string }
-  /** The connection is lost or the agent stops, and so much waits on disk for the next one. */
-  | { readonly type: 'telemetry-kept'; readonly count: number; readonly bytes: number }
-  /** Gone for good: older than `maxAgeMs`, or there was no room. */
-  | ({ readonly type: 'telemetry-dropped' } & Dropped);
-
-interface Dropped {
-  readonly reason: 'age' | 'full';
-  readonly count: number;
-  readonly messageIds: readonly string[];
-}
+type DropReason = Extract<OutboxEvent, { type: 'telemetry-dropped' }>['reason'];
 
 /** A message between `add` and its commit. */
 interface Adding {
@@ -253,7 +224,7 @@ export class Outbox implements GroupedWrite {
     return addedMs < this.#nowMs - this.#maxAgeMs && addedMs >= earliestPlausibleMs;
   }
 
-  #tellDropped(reason: Dropped['reason'], messageIds: readonly string[]): void {
+  #tellDropped(reason: DropReason, messageIds: readonly string[]): void {
     if (messageIds.length > 0)
       this.#onEvent({ type: 'telemetry-dropped', reason, count: messageIds.length, messageIds });
   }
@@ -261,7 +232,8 @@ export class Outbox implements GroupedWrite {
   #full({ messageId, size, priority }: PreparedMessage): DeviceAgentError {
     return new DeviceAgentError(
       'ERR_AGENT_OUTBOX_FULL',
-      `Message ${messageId} (${size} bytes, priority ${priority}) was not taken: ${this.#totals.count} messages wait with ${this.#totals.bytes} bytes, and the outbox is full. Raise maxBytes, send less while offline, or choose another whenFull.`,
+      `Message ${messageId} (${size} bytes, priority ${priority}) was not taken: ${this.#totals.count} messages wait with ${this.#totals.bytes} bytes, and the outbox is full.`,
+      { advice: 'Raise maxBytes, send less while offline, or choose another whenFull.' },
     );
   }
 }

@@ -78,6 +78,7 @@ export function prepareMessage(message: TelemetryMessage, now: Date, compressAbo
   const { contentType = 'application/json', properties = noProperties, priority = 'normal' } = message;
   const messageId = message.messageId === undefined ? randomUUID() : checkMessageId(message.messageId);
   const { body, contentEncoding } = encodeBody(message, messageId, compressAboveBytes);
+  checkTypes(message, messageId);
   checkProperties(messageId, properties);
   const prepared = {
     messageId,
@@ -113,29 +114,43 @@ function encodeBody(
 ): { body: Buffer; contentEncoding: string } {
   const { contentEncoding = 'utf-8', compress } = message;
   const body = toBytes(message.body);
+  if (!body) throw new TypeError(`body of message ${messageId} must be text, bytes, or a value that JSON knows.`);
   const isPlain = contentEncoding === 'utf-8';
   if (compress === true && !isPlain) {
     throw invalid(
       messageId,
-      `it is to be compressed, and its content encoding is ${contentEncoding} already. Leave out one of the two.`,
+      `it is to be compressed, and its content encoding is ${contentEncoding} already`,
+      'Leave out one of the two.',
     );
   }
   const isCompressed = compress ?? (isPlain && body.length > compressAboveBytes);
   return isCompressed ? { body: gzipSync(body), contentEncoding: 'gzip' } : { body, contentEncoding };
 }
 
-function toBytes(body: TelemetryMessage['body']): Buffer {
+function toBytes(body: TelemetryMessage['body']): Buffer | undefined {
   if (typeof body === 'string') return Buffer.from(body, 'utf8');
   // A copy: the application may use its bytes again before they are on disk.
   if (body instanceof Uint8Array) return Buffer.from(body);
-  return Buffer.from(JSON.stringify(body), 'utf8');
+  // Undefined for undefined, which only JavaScript can pass.
+  const text = JSON.stringify(body) as string | undefined;
+  return text === undefined ? undefined : Buffer.from(text, 'utf8');
+}
+
+function checkTypes({ createdAt, priority = 'normal' }: TelemetryMessage, messageId: string): void {
+  if (createdAt && Number.isNaN(createdAt.getTime())) {
+    throw new TypeError(`createdAt of message ${messageId} must be a valid Date.`);
+  }
+  if (!priorities.includes(priority)) {
+    throw new TypeError(`priority of message ${messageId} must be low, normal or high.`);
+  }
 }
 
 function checkMessageId(messageId: string): string {
   if (messageIdPattern.test(messageId)) return messageId;
   throw invalid(
     messageId.slice(0, 128),
-    "its ID must be 1 to 128 characters out of A-Z a-z 0-9 - : . + % _ # * ? ! ( ) , = @ ; $ '.",
+    'the hub does not take its ID',
+    "Use 1 to 128 characters out of A-Z a-z 0-9 - : . + % _ # * ? ! ( ) , = @ ; $ '.",
   );
 }
 
@@ -143,11 +158,13 @@ function checkProperties(messageId: string, properties: Readonly<Record<string, 
   for (const name in properties) {
     const value: unknown = properties[name];
     if (typeof value !== 'string') throw new TypeError(`Property ${name} of message ${messageId} must be a string.`);
-    if (name === '') throw invalid(messageId, 'a property has no name. Name it.');
-    if (name.startsWith('$.'))
-      throw invalid(messageId, `property ${name} would be taken for a system property. Name it without "$.".`);
-    if (name === creationTimeName)
-      throw invalid(messageId, `property ${name} is the agent's. Give the time as createdAt.`);
+    if (name === '') throw invalid(messageId, 'a property has no name', 'Name it.');
+    if (name.startsWith('$.')) {
+      throw invalid(messageId, `property ${name} would be taken for a system property`, 'Name it without "$.".');
+    }
+    if (name === creationTimeName) {
+      throw invalid(messageId, `property ${name} is the agent's own`, 'Give the time as createdAt.');
+    }
   }
 }
 
@@ -155,7 +172,8 @@ function checkSize(messageId: string, size: number, bodyBytes: number): void {
   if (size <= maximumBytes) return;
   throw new DeviceAgentError(
     'ERR_AGENT_MESSAGE_TOO_LARGE',
-    `Message ${messageId} has ${size} bytes (body ${bodyBytes}, properties ${size - bodyBytes}); IoT Hub takes ${maximumBytes}. Split or compress it.`,
+    `Message ${messageId} has ${size} bytes (body ${bodyBytes}, properties ${size - bodyBytes}); IoT Hub takes ${maximumBytes}.`,
+    { advice: 'Split or compress it.' },
   );
 }
 
@@ -173,7 +191,8 @@ function checkTopic(
   if (length <= maximumTopicBytes) return;
   throw new DeviceAgentError(
     'ERR_AGENT_MESSAGE_TOO_LARGE',
-    `The properties of message ${messageId} make an MQTT topic of ${length} bytes; ${maximumTopicBytes} is the most. Move some into the body.`,
+    `The properties of message ${messageId} make an MQTT topic of ${length} bytes; ${maximumTopicBytes} is the most.`,
+    { advice: 'Move some of them into the body.' },
   );
 }
 
@@ -181,6 +200,6 @@ function byteLength(text: string): number {
   return Buffer.byteLength(text, 'utf8');
 }
 
-function invalid(messageId: string, why: string): DeviceAgentError {
-  return new DeviceAgentError('ERR_AGENT_MESSAGE_INVALID', `Message ${messageId} can't be sent: ${why}`);
+function invalid(messageId: string, why: string, advice: string): DeviceAgentError {
+  return new DeviceAgentError('ERR_AGENT_MESSAGE_INVALID', `Message ${messageId} can't be sent: ${why}.`, { advice });
 }

@@ -1,7 +1,8 @@
 import type { Clock } from '../clock.ts';
 import { textOf } from '../errors.ts';
-import { BatchJoiner, type BatchOptions, type Shipment } from './batch.ts';
-import type { Outbox, OutboxEvent } from './outbox.ts';
+import { BatchJoiner, type Shipment } from './batch.ts';
+import type { OutboxEvent, OutboxOptions } from './outbox-options.ts';
+import type { Outbox } from './outbox.ts';
 import type { StoredMessage } from './telemetry-message.ts';
 
 /** What the sender needs of a connection to the hub. */
@@ -12,11 +13,9 @@ export interface TelemetrySession {
   abandon(reason: string): void;
 }
 
-export interface TelemetrySenderOptions {
+export interface TelemetrySenderOptions extends Pick<OutboxOptions, 'batch' | 'compressAboveBytes'> {
   readonly clock: Clock;
   readonly onEvent: (event: OutboxEvent) => void;
-  readonly batch?: BatchOptions | undefined;
-  readonly compressAboveBytes?: number | undefined;
 }
 
 /** Unacknowledged on the wire at one time: enough to hide the round trip, little enough to be repeated. */
