@@ -301,6 +301,17 @@ describe('batches', () => {
     expect(batch?.size).toBeLessThan(1000);
   });
 
+  it('leave what goes by itself compressed as well', async () => {
+    open({ batch: {}, compressAboveBytes: 500 });
+    const text = 'x'.repeat(600);
+    await world.add('text', { body: text, contentType: 'text/plain' });
+    await world.add('encoded', { body: text, contentEncoding: 'deflate' });
+    const { sent } = connect();
+    expect(sent.map(({ contentEncoding }) => contentEncoding)).toEqual(['gzip', 'deflate']);
+    expect(gunzipSync(sent[0]?.body ?? '').toString()).toBe(text);
+    expect(sent[0]?.size).toBeLessThan(200);
+  });
+
   it('stay below what a hub takes', async () => {
     open({ batch: { maxBytes: 1024 * 1024, maxMessages: 1000 } });
     await Promise.all(numbers(500).map((id) => world.add(id, { body: { text: 'x'.repeat(1000) } })));

@@ -47,11 +47,11 @@ export class BatchJoiner {
   /** @returns what is ready to go */
   add(message: StoredMessage): Shipment[] {
     const part = toPart(message);
-    if (part === undefined) return [...this.take(), { message, items: [message] }];
+    if (part === undefined) return [...this.take(), this.#alone(message)];
     const bytes = Buffer.byteLength(part) + 1;
     const key = JSON.stringify(message.properties);
     const limit = Math.min(this.#maxBytes, maximumBytes - propertyRoom - Buffer.byteLength(key));
-    if (bytes + 2 > limit) return [...this.take(), { message, items: [message] }];
+    if (bytes + 2 > limit) return [...this.take(), this.#alone(message)];
     const ready = this.#open && (this.#open.key !== key || this.#open.bytes + bytes > limit) ? this.take() : [];
     this.#open ??= { key, items: [], parts: [], bytes: 2 };
     this.#open.items.push(message);
@@ -70,16 +70,22 @@ export class BatchJoiner {
   }
 
   #join(first: StoredMessage, items: readonly StoredMessage[], parts: readonly string[]): StoredMessage {
-    const plain = Buffer.from(`[${parts.join(',')}]`);
-    const isCompressed = plain.length > this.#compressAboveBytes;
-    const message = {
+    return this.#compress({
       ...first,
       messageId: batchId(items),
-      body: isCompressed ? gzipSync(plain) : plain,
-      contentEncoding: isCompressed ? 'gzip' : first.contentEncoding,
+      body: Buffer.from(`[${parts.join(',')}]`),
       properties: { ...first.properties, [batchCountName]: String(items.length) },
-    };
-    return { ...message, size: hubSize(message) };
+    });
+  }
+
+  #alone(message: StoredMessage): Shipment {
+    return { message: this.#compress(message), items: [message] };
+  }
+
+  #compress(message: StoredMessage): StoredMessage {
+    const isCompressed = message.contentEncoding === 'utf-8' && message.body.length > this.#compressAboveBytes;
+    const sent = isCompressed ? { ...message, body: gzipSync(message.body), contentEncoding: 'gzip' } : message;
+    return { ...sent, size: hubSize(sent) };
   }
 }
 

@@ -11,7 +11,7 @@ export interface OutboxOptions {
    * oldest of the lowest priority, which may be the new one. A message on its way to the hub is never dropped.
    */
   readonly whenFull?: 'drop-oldest' | 'drop-newest' | 'drop-lowest-priority';
-  /** Bodies above it go as gzip (content encoding `gzip`). Default: none does. */
+  /** Bodies above it, and batches, go as gzip (content encoding `gzip`). Default: none does. */
   readonly compressAboveBytes?: number;
   /** Several JSON messages in one. Default: each goes by itself. */
   readonly batch?: BatchOptions;

@@ -70,7 +70,7 @@ export class Outbox implements GroupedWrite {
     this.#table = new OutboxTable(store);
     this.#reader = new OutboxReader(this.#table);
     this.#room = new OutboxRoom(this.#table, this.#reader, { whenFull, maxBytes });
-    // What may go in a batch is compressed with it.
+    // With batches, it is compressed when it is known what goes together.
     this.#compressAboveBytes = options.batch ? undefined : options.compressAboveBytes;
     this.#maxAgeMs = maxAgeMs;
     this.#onEvent = onEvent;

@@ -27,7 +27,10 @@ export interface TelemetryMessage {
   readonly createdAt?: Date;
   /** Default `normal`. */
   readonly priority?: TelemetryPriority;
-  /** True: the body goes as gzip (content encoding `gzip`). Default: by the outbox's `compressAboveBytes`. */
+  /**
+   * True: the body goes as gzip (content encoding `gzip`). Default: by the outbox's `compressAboveBytes`, which also decides
+   * for all that isn't true here where there are batches.
+   */
   readonly compress?: boolean;
 }
 
