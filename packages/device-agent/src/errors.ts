@@ -4,6 +4,7 @@
  * - `ERR_AGENT_IDENTITY_FILE`: a certificate or key file is missing or can't be read
  * - `ERR_AGENT_PASSWORD`: the password doesn't open the PFX or the key
  * - `ERR_AGENT_IDENTITY_INVALID`: no certificate in it, no key in it, or the two don't belong together
+ * - `ERR_AGENT_TOKEN`: a key in a PKCS#11 token can't be used: no engine, no token, no such key
  * - `ERR_AGENT_CERTIFICATE_EXPIRED`, `ERR_AGENT_CERTIFICATE_NOT_YET_VALID`: by this device's clock
  * - `ERR_AGENT_DPS_REFUSED`: DPS knows nothing that lets this device in
  * - `ERR_AGENT_DPS_DISABLED`: the device's enrollment is disabled
@@ -15,12 +16,17 @@
  * - `ERR_AGENT_STATE`: the state folder can't be written, is damaged, or another agent holds it
  * - `ERR_AGENT_MESSAGE_TOO_LARGE`: a telemetry message above the hub's 256 KiB
  * - `ERR_AGENT_TWIN`: the hub refused reported properties
+ * - `ERR_AGENT_CLOCK`: this device's clock is clearly wrong, so nothing that depends on it is done
+ * - `ERR_AGENT_RENEWAL_UNREACHABLE`, `ERR_AGENT_RENEWAL_REFUSED`: the source of new certificates doesn't answer, or says no
+ * - `ERR_AGENT_RENEWAL_PENDING`: it says "later"
+ * - `ERR_AGENT_RENEWAL_CERTIFICATE`: what it sent is not a certificate that can replace this device's
  * - `ERR_AGENT_STOPPED`: the agent was stopped before the operation ended
  */
 export type DeviceAgentErrorCode =
   | 'ERR_AGENT_IDENTITY_FILE'
   | 'ERR_AGENT_PASSWORD'
   | 'ERR_AGENT_IDENTITY_INVALID'
+  | 'ERR_AGENT_TOKEN'
   | 'ERR_AGENT_CERTIFICATE_EXPIRED'
   | 'ERR_AGENT_CERTIFICATE_NOT_YET_VALID'
   | 'ERR_AGENT_DPS_REFUSED'
@@ -34,6 +40,11 @@ export type DeviceAgentErrorCode =
   | 'ERR_AGENT_STATE'
   | 'ERR_AGENT_MESSAGE_TOO_LARGE'
   | 'ERR_AGENT_TWIN'
+  | 'ERR_AGENT_CLOCK'
+  | 'ERR_AGENT_RENEWAL_UNREACHABLE'
+  | 'ERR_AGENT_RENEWAL_REFUSED'
+  | 'ERR_AGENT_RENEWAL_PENDING'
+  | 'ERR_AGENT_RENEWAL_CERTIFICATE'
   | 'ERR_AGENT_STOPPED';
 
 /** What Azure said, where it said anything. */
@@ -44,18 +55,49 @@ export interface AzureAnswer {
   readonly trackingId?: string;
 }
 
+/** What a certificate says of itself, for errors, events and support. */
+export interface CertificateFacts {
+  readonly whose: 'device' | 'server';
+  /** One line, as `CN=thermostat-1`. */
+  readonly subject: string;
+  readonly issuer: string;
+  /** ISO 8601, UTC. */
+  readonly notBefore: string;
+  readonly notAfter: string;
+  /** 64 upper-case hex digits. */
+  readonly thumbprintSha256: string;
+}
+
+/** What an error carries beside its message. */
+export interface ErrorDetails extends AzureAnswer {
+  readonly cause?: unknown;
+  /** What to do next; ends the message too. */
+  readonly advice?: string;
+  /** The certificate that the failure is about. */
+  readonly certificate?: CertificateFacts;
+  /** Milliseconds after which the other side wants to be asked again. */
+  readonly retryAfterMs?: number;
+}
+
 /** Every failure of this package. The message says what failed, for which device, and what to do next. */
 export class DeviceAgentError extends Error {
   override readonly name = 'DeviceAgentError';
   readonly code: DeviceAgentErrorCode;
   readonly azureCode: number | undefined;
   readonly trackingId: string | undefined;
+  readonly advice: string | undefined;
+  readonly certificate: CertificateFacts | undefined;
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: DeviceAgentErrorCode, message: string, options: { cause?: unknown } & AzureAnswer = {}) {
-    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+  constructor(code: DeviceAgentErrorCode, message: string, details: ErrorDetails = {}) {
+    const { advice, cause } = details;
+    super(advice === undefined ? message : `${message} ${advice}`, 'cause' in details ? { cause } : undefined);
     this.code = code;
-    this.azureCode = options.azureCode;
-    this.trackingId = options.trackingId;
+    this.azureCode = details.azureCode;
+    this.trackingId = details.trackingId;
+    this.advice = advice;
+    this.certificate = details.certificate;
+    this.retryAfterMs = details.retryAfterMs;
   }
 }
 

@@ -63,7 +63,7 @@ export class HubSession {
     this.#connection = createMqttConnection(options.secureContext, (topic, body) => {
       if (isCloudToDevice(topic)) options.onCloudToDevice(topic, body);
     });
-    const credentials = { cert: identity.chainPem, key: identity.privateKeyPem };
+    const credentials = { cert: identity.chainPem, key: identity.privateKeyPem ?? 'in its token' };
     const TransportClass = options.transport === 'mqtt-websocket' ? MqttWs : Mqtt;
     const provider = iotDevice.X509AuthenticationProvider.fromX509Options(deviceId, hostName, credentials);
     this.#transport = new TransportClass(provider, this.#connection.base);

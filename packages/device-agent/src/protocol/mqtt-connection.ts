@@ -1,7 +1,6 @@
-import { createSecureContext, type SecureContext } from 'node:tls';
+import type { SecureContext } from 'node:tls';
 import { MqttBase } from 'azure-iot-mqtt-base';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
-import type { DeviceIdentity } from '../identity/device-identity.ts';
 import { lookupWithLoopbackNames } from '../network/loopback-names.ts';
 
 /** MQTT 3.1.1 over TLS on port 8883, or over WebSocket on port 443 where 8883 is blocked. A host that names its port keeps it. */
@@ -21,19 +20,6 @@ export interface MqttConnection {
   failure(): ConnectionFailure | undefined;
   /** Ends the socket without ceremony. */
   destroy(): void;
-}
-
-/** TLS state of one device: certificate with the whole chain, key, and trusted roots. Made once, used for every connection. */
-export function createDeviceSecureContext(identity: DeviceIdentity, trustedRootsPem?: string): SecureContext {
-  const secureContext = createSecureContext({ cert: identity.chainPem, key: identity.privateKeyPem });
-  // Given as `ca`, the roots would stand in place of Node's own, and parsing those again for each device takes 15 ms.
-  if (trustedRootsPem !== undefined) (secureContext.context as NativeContext).addCACert(trustedRootsPem);
-  return secureContext;
-}
-
-/** The part of Node's native context that adds to the roots it has. */
-interface NativeContext {
-  addCACert(pem: string): void;
 }
 
 /**

@@ -4,12 +4,8 @@ import provisioningMqtt from 'azure-iot-provisioning-device-mqtt';
 import { X509Security } from 'azure-iot-security-x509';
 import { checkValidity, type DeviceIdentity } from '../identity/device-identity.ts';
 import { DeviceAgentError, textOf, type DeviceAgentErrorCode } from '../errors.ts';
-import {
-  createDeviceSecureContext,
-  createMqttConnection,
-  type ConnectionFailure,
-  type Transport,
-} from './mqtt-connection.ts';
+import { createMqttConnection, type ConnectionFailure, type Transport } from './mqtt-connection.ts';
+import { createDeviceSecureContext } from '../identity/secure-context.ts';
 import { explainRefusal } from './registration-refusal.ts';
 
 /** Which Device Provisioning Service to ask. */
@@ -85,7 +81,10 @@ export async function provision(options: ProvisionOptions): Promise<Assignment> 
   const transport = new TransportClass(connection.base as never);
   // Without a listener a connection that ends early would end the process.
   transport.on('error', () => undefined);
-  const security = new X509Security(identity.registrationId, { cert: identity.chainPem, key: identity.privateKeyPem });
+  const security = new X509Security(identity.registrationId, {
+    cert: identity.chainPem,
+    key: identity.privateKeyPem ?? 'in its token',
+  });
   const client = iotProvisioning.ProvisioningDeviceClient.create(endpoint, provisioning.idScope, transport, security);
   if (options.payload) client.setProvisioningPayload(options.payload);
   const stop = (): void => connection.destroy();
