@@ -29,8 +29,9 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await contoso?.close();
-  await token?.remove();
+  if (tokenProblem !== undefined) return;
+  await contoso.close();
+  await token.remove();
 });
 
 interface Answer {
