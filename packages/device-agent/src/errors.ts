@@ -1,3 +1,6 @@
+import type { CertificateFacts } from './network/certificate-facts.ts';
+import type { NetworkFailureKind } from './network/connection-error.ts';
+
 /**
  * What a `DeviceAgentError` is about. Branch on the code, not on the text:
  *
@@ -9,7 +12,8 @@
  * - `ERR_AGENT_DPS_REFUSED`: DPS knows nothing that lets this device in
  * - `ERR_AGENT_DPS_DISABLED`: the device's enrollment is disabled
  * - `ERR_AGENT_DPS_FAILED`: DPS took the registration and then failed to assign it
- * - `ERR_AGENT_DPS_UNREACHABLE`, `ERR_AGENT_HUB_UNREACHABLE`: no connection, or none that lasts
+ * - `ERR_AGENT_DPS_BUSY`, `ERR_AGENT_HUB_BUSY`: the service throttles or has trouble of its own; `retryAfterMs` where it said when
+ * - `ERR_AGENT_DPS_UNREACHABLE`, `ERR_AGENT_HUB_UNREACHABLE`: no connection, or none that lasts; `failure` says how it failed
  * - `ERR_AGENT_HUB_REFUSED`: the hub doesn't accept the device
  * - `ERR_AGENT_SERVER_UNTRUSTED`: the other side's certificate isn't trusted or isn't for that name
  * - `ERR_AGENT_RETRY_EXPIRED`: the retry policy has ended
@@ -18,7 +22,7 @@
  * - `ERR_AGENT_TWIN`: the hub refused reported properties
  * - `ERR_AGENT_CLOCK`: this device's clock is clearly wrong, so nothing that depends on it is done
  * - `ERR_AGENT_RENEWAL_UNREACHABLE`, `ERR_AGENT_RENEWAL_REFUSED`: the source of new certificates doesn't answer, or says no
- * - `ERR_AGENT_RENEWAL_PENDING`: it says "later"
+ * - `ERR_AGENT_RENEWAL_PENDING`: it says "later", `retryAfterMs` when
  * - `ERR_AGENT_RENEWAL_CERTIFICATE`: what it sent is not a certificate that can replace this device's
  * - `ERR_AGENT_STOPPED`: the agent was stopped before the operation ended
  */
@@ -32,6 +36,8 @@ export type DeviceAgentErrorCode =
   | 'ERR_AGENT_DPS_REFUSED'
   | 'ERR_AGENT_DPS_DISABLED'
   | 'ERR_AGENT_DPS_FAILED'
+  | 'ERR_AGENT_DPS_BUSY'
+  | 'ERR_AGENT_HUB_BUSY'
   | 'ERR_AGENT_DPS_UNREACHABLE'
   | 'ERR_AGENT_HUB_UNREACHABLE'
   | 'ERR_AGENT_HUB_REFUSED'
@@ -47,57 +53,43 @@ export type DeviceAgentErrorCode =
   | 'ERR_AGENT_RENEWAL_CERTIFICATE'
   | 'ERR_AGENT_STOPPED';
 
-/** What Azure said, where it said anything. */
-export interface AzureAnswer {
-  /** DPS's `errorCode`, such as 401002, or the MQTT CONNACK return code of a hub, 1 to 5. */
-  readonly azureCode?: number;
-  /** What support asks for. */
-  readonly trackingId?: string;
-}
-
-/** What a certificate says of itself, for errors, events and support. */
-export interface CertificateFacts {
-  readonly whose: 'device' | 'server';
-  /** One line, as `CN=thermostat-1`. */
-  readonly subject: string;
-  readonly issuer: string;
-  /** ISO 8601, UTC. */
-  readonly notBefore: string;
-  readonly notAfter: string;
-  /** 64 upper-case hex digits. */
-  readonly thumbprintSha256: string;
-}
-
-/** What an error carries beside its message. */
-export interface ErrorDetails extends AzureAnswer {
+/** What is known about a failure besides its code. */
+export interface FailureDetails {
   readonly cause?: unknown;
-  /** What to do next; ends the message too. */
+  /** What to do next; it ends the message too. */
   readonly advice?: string;
-  /** The certificate that the failure is about. */
-  readonly certificate?: CertificateFacts;
-  /** Milliseconds after which the other side wants to be asked again. */
-  readonly retryAfterMs?: number;
+  /** DPS's `errorCode`, such as 401002, a twin answer's status, or the MQTT CONNACK return code of a hub, 1 to 5. */
+  readonly azureCode?: number | undefined;
+  /** What support asks for. */
+  readonly trackingId?: string | undefined;
+  /** Milliseconds; the service asked to be left alone for so long. */
+  readonly retryAfterMs?: number | undefined;
+  /** Where on the way to the service it failed. */
+  readonly failure?: NetworkFailureKind | undefined;
+  readonly certificate?: CertificateFacts | undefined;
 }
 
 /** Every failure of this package. The message says what failed, for which device, and what to do next. */
 export class DeviceAgentError extends Error {
   override readonly name = 'DeviceAgentError';
   readonly code: DeviceAgentErrorCode;
+  readonly advice: string;
   readonly azureCode: number | undefined;
   readonly trackingId: string | undefined;
-  readonly advice: string | undefined;
-  readonly certificate: CertificateFacts | undefined;
   readonly retryAfterMs: number | undefined;
+  readonly failure: NetworkFailureKind | undefined;
+  readonly certificate: CertificateFacts | undefined;
 
-  constructor(code: DeviceAgentErrorCode, message: string, details: ErrorDetails = {}) {
-    const { advice, cause } = details;
-    super(advice === undefined ? message : `${message} ${advice}`, 'cause' in details ? { cause } : undefined);
+  constructor(code: DeviceAgentErrorCode, message: string, details: FailureDetails = {}) {
+    const { advice = '' } = details;
+    super(advice === '' ? message : `${message} ${advice}`, 'cause' in details ? { cause: details.cause } : undefined);
     this.code = code;
+    this.advice = advice;
     this.azureCode = details.azureCode;
     this.trackingId = details.trackingId;
-    this.advice = advice;
-    this.certificate = details.certificate;
     this.retryAfterMs = details.retryAfterMs;
+    this.failure = details.failure;
+    this.certificate = details.certificate;
   }
 }
 

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { DeviceAgentError, type CertificateFacts } from '../errors.ts';
+import { DeviceAgentError } from '../errors.ts';
 
 /** A device's certificate and its issuers, each after the one that it issued. */
 export interface CertificateChain {
@@ -55,16 +55,4 @@ export function commonNameOf(certificate: X509Certificate): string | undefined {
 /** 64 (SHA-256) or 40 (SHA-1) upper-case hex digits out of Node's form with colons. */
 export function toThumbprint(fingerprint: string): string {
   return fingerprint.replaceAll(':', '');
-}
-
-/** What an error, an event or a report says of a certificate. */
-export function certificateFacts(certificate: X509Certificate, whose: CertificateFacts['whose']): CertificateFacts {
-  return {
-    whose,
-    subject: oneLine(certificate.subject),
-    issuer: oneLine(certificate.issuer),
-    notBefore: new Date(certificate.validFrom).toISOString(),
-    notAfter: new Date(certificate.validTo).toISOString(),
-    thumbprintSha256: toThumbprint(certificate.fingerprint256),
-  };
 }

@@ -1,14 +1,8 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { DeviceAgentError, textOf, type CertificateFacts } from '../errors.ts';
-import {
-  certificateFacts,
-  commonNameOf,
-  oneLine,
-  orderChain,
-  readCertificates,
-  toThumbprint,
-} from './certificate-chain.ts';
+import { DeviceAgentError, textOf } from '../errors.ts';
+import { certificateFacts, type CertificateFacts } from '../network/certificate-facts.ts';
+import { commonNameOf, oneLine, orderChain, readCertificates, toThumbprint } from './certificate-chain.ts';
 import { readPfx } from './pfx.ts';
 import { checkTokenKey, findTokenLeaf, type TokenKey } from './token-key.ts';
 
@@ -136,7 +130,7 @@ function withSoftwareKey(certificates: readonly X509Certificate[], key: KeyObjec
     const [closest] = certificates;
     throw new DeviceAgentError('ERR_AGENT_IDENTITY_INVALID', `${label} holds ${found}.`, {
       advice: 'Pair the certificate with the key it was issued for.',
-      ...(closest && { certificate: certificateFacts(closest, 'device') }),
+      ...(closest && { certificate: certificateFacts('device', closest) }),
     });
   }
   const privateKeyPem = key.export({ type: 'pkcs8', format: 'pem' }).toString();
@@ -154,7 +148,7 @@ async function withTokenKey(
 }
 
 function describe(leaf: X509Certificate, all: readonly X509Certificate[], label: string): DeviceIdentity {
-  const certificate = certificateFacts(leaf, 'device');
+  const certificate = certificateFacts('device', leaf);
   const registrationId = commonNameOf(leaf);
   if (registrationId === undefined) {
     throw new DeviceAgentError(

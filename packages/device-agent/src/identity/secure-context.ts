@@ -1,4 +1,5 @@
 import { createSecureContext, type SecureContext } from 'node:tls';
+import { addTrustedRoots } from '../network/trusted-roots.ts';
 import type { DeviceIdentity } from './device-identity.ts';
 import { openTokenContext } from './token-key.ts';
 
@@ -17,14 +18,6 @@ export function createDeviceSecureContext(
   const { chainPem: cert, privateKeyPem: key, pkcs11 } = identity;
   const options = { cert, ...(trust === 'only' && { ca: trustedRootsPem ?? '' }) };
   const secureContext = pkcs11 ? openTokenContext(pkcs11, options) : createSecureContext({ ...options, key });
-  // Given as `ca`, the roots would stand in place of Node's own, and parsing those again for each device takes 15 ms.
-  if (trust === 'beside' && trustedRootsPem !== undefined) {
-    (secureContext.context as NativeContext).addCACert(trustedRootsPem);
-  }
+  if (trust === 'beside' && trustedRootsPem !== undefined) addTrustedRoots(secureContext, trustedRootsPem);
   return secureContext;
-}
-
-/** The part of Node's native context that adds to the roots it has. */
-interface NativeContext {
-  addCACert(pem: string): void;
 }

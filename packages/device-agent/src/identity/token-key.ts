@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { duplexPair } from 'node:stream';
 import { connect, createSecureContext, TLSSocket, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { DeviceAgentError, textOf } from '../errors.ts';
-import { certificateFacts } from './certificate-chain.ts';
+import { certificateFacts } from '../network/certificate-facts.ts';
 import type { DeviceIdentity } from './device-identity.ts';
 
 /**
@@ -57,7 +57,7 @@ export function findTokenLeaf(certificates: readonly X509Certificate[], label: s
     `${label} holds ${leaves.length} device certificates; expected exactly one beside its issuers.`,
     {
       advice: 'Keep the one whose key is in the token.',
-      ...(leaf && { certificate: certificateFacts(leaf, 'device') }),
+      ...(leaf && { certificate: certificateFacts('device', leaf) }),
     },
   );
 }

@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { systemClock, type Clock } from '../clock.ts';
-import { DeviceAgentError, textOf, type CertificateFacts, type DeviceAgentErrorCode } from '../errors.ts';
+import { DeviceAgentError, textOf, type DeviceAgentErrorCode } from '../errors.ts';
+import type { CertificateFacts } from '../network/certificate-facts.ts';
 import { checkValidity, type DeviceIdentity } from '../identity/device-identity.ts';
 import { certificateReport, type CertificateReport } from './certificate-report.ts';
 import { toSource, type CertificateFunction, type CertificateSource } from './certificate-source.ts';
@@ -210,7 +211,8 @@ export class CertificateRenewal {
   }
 
   async #makeKey(): Promise<Candidate> {
-    const { keyAlgorithm = 'P-256', newKey = (current) => createNewKey(current, keyAlgorithm) } = this.#options;
+    const { keyAlgorithm = 'P-256', newKey = (current: DeviceIdentity) => createNewKey(current, keyAlgorithm) } =
+      this.#options;
     const { key, csrDer } = await newKey(this.#credentials.operational);
     return this.#keep({ key, csr: Buffer.from(csrDer).toString('base64'), next: 'request' });
   }

@@ -1,4 +1,5 @@
-import { DeviceAgentError, textOf, type CertificateFacts } from '../errors.ts';
+import { DeviceAgentError, textOf } from '../errors.ts';
+import type { CertificateFacts } from '../network/certificate-facts.ts';
 import { loadIdentity, type DeviceIdentity } from '../identity/device-identity.ts';
 import type { NewKey } from './new-key.ts';
 import type { RenewalStep } from './renewal-event.ts';

@@ -1,6 +1,5 @@
 import { KeyObject, webcrypto, X509Certificate } from 'node:crypto';
-import { Certificate, CertificationRequest, Extension, Extensions, Attribute } from 'pkijs';
-import { OctetString } from 'asn1js';
+import { Attribute, Certificate, CertificationRequest, Extension, Extensions } from 'pkijs';
 import { DeviceAgentError } from '../errors.ts';
 import type { DeviceIdentity } from '../identity/device-identity.ts';
 import { engine } from '../identity/pkijs-engine.ts';
@@ -34,19 +33,19 @@ export async function createNewKey(current: DeviceIdentity, algorithm: NewKeyAlg
   const request = new CertificationRequest({ version: 0, subject: old.subject, attributes: [] });
   const names = old.extensions?.find(({ extnID }) => extnID === subjectAltName);
   if (names) {
-    const extension = new Extension({ extnID: names.extnID, critical: names.critical, extnValue: valueOf(names) });
+    const extension = new Extension({
+      extnID: names.extnID,
+      critical: names.critical,
+      extnValue: names.extnValue.getValue(),
+    });
     const values = [new Extensions({ extensions: [extension] }).toSchema()];
     request.attributes?.push(new Attribute({ type: extensionRequest, values }));
   }
   // pkijs is written against the browser's types of the same keys.
-  await request.subjectPublicKeyInfo.importKey(keys.publicKey as never, engine);
-  await request.sign(keys.privateKey as never, 'SHA-256', engine);
+  await request.subjectPublicKeyInfo.importKey(keys.publicKey, engine);
+  await request.sign(keys.privateKey, 'SHA-256', engine);
   const privateKeyPem = KeyObject.from(keys.privateKey).export({ type: 'pkcs8', format: 'pem' }).toString();
   return { key: { privateKeyPem }, csrDer: new Uint8Array(request.toSchema(true).toBER()) };
-}
-
-function valueOf({ extnValue }: Extension): ArrayBuffer {
-  return (extnValue as OctetString).getValue();
 }
 
 type KeyAlgorithm = Exclude<NewKeyAlgorithm, 'as-before'>;

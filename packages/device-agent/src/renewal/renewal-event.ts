@@ -1,4 +1,5 @@
-import type { CertificateFacts, DeviceAgentError } from '../errors.ts';
+import type { DeviceAgentError } from '../errors.ts';
+import type { CertificateFacts } from '../network/certificate-facts.ts';
 
 /** What is left to do of a renewal that was begun. */
 export type RenewalStep = 'make-key' | 'request' | 'announce' | 'prove';
