@@ -103,8 +103,9 @@ function explain(
   if (!(cause instanceof ConnectionError)) {
     return new DeviceAgentError('ERR_AGENT_RENEWAL_UNREACHABLE', `${name} broke off: ${reasonOf(cause)}.`, {
       cause,
+      certificate,
       failure: 'closed',
-      advice: 'The device tries again; look at the log of the server.',
+      advice: `The device tries again; a server that does not take its certificate (${certificate.subject}, issued by ${certificate.issuer}) does this too.`,
     });
   }
   const { kind, detail, advice, serverCertificate } = cause;
