@@ -125,6 +125,6 @@ export function selfSigned(): { readonly cert: string; readonly key: string } {
     stdio: 'pipe',
   });
   const block = (name: string): string =>
-    new RegExp(`-----BEGIN ${name}-----[^]+-----END ${name}-----`).exec(pem)?.[0] ?? '';
+    new RegExp(`-----BEGIN ${name}-----[^]+-----END ${name}-----\\n`).exec(pem)?.[0] ?? '';
   return { cert: block('CERTIFICATE'), key: block('PRIVATE KEY') };
 }

@@ -2,7 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo, type Server } from 'node:net';
+import { connect, createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -223,13 +223,12 @@ async function startOpenSslServer(
   writeFileSync(join(folder, 'root.pem'), rootPem);
   writeFileSync(join(folder, 'server.pem'), cert + key, { mode: 0o600 });
   const verifying = ['-Verify', '3', '-verify_return_error', '-CAfile', 'root.pem'];
-  const server = spawn('openssl', ['s_server', '-accept', '0', '-cert', 'server.pem', '-www', ...verifying], {
+  const port = await freePort();
+  const server = spawn('openssl', ['s_server', '-accept', `${port}`, '-cert', 'server.pem', '-www', ...verifying], {
     cwd: folder,
-    stdio: ['ignore', 'pipe', 'ignore'],
+    stdio: 'ignore',
   });
-  let output = '';
-  while (!output.includes('ACCEPT')) output += String((await once(server.stdout, 'data'))[0]);
-  const port = /ACCEPT .*:(\d+)/.exec(output)?.[1] ?? '';
+  while (!(await isListening(port)));
   return {
     url: `https://localhost:${port}`,
     trustedRootsPem: cert,
@@ -238,6 +237,21 @@ async function startOpenSslServer(
       rmSync(folder, { recursive: true });
     },
   };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, 'localhost');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  await once(server.close(), 'close');
+  return port;
+}
+
+function isListening(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, 'localhost', () => resolve(true)).on('error', () => resolve(false));
+    socket.on('connect', () => socket.destroy());
+  });
 }
 
 describe('the request of a new key', () => {

@@ -89,10 +89,11 @@ function explain(
   cause: unknown,
   { name, certificate }: { readonly name: string; readonly certificate: CertificateFacts },
 ): DeviceAgentError {
-  if (/_ALERT_/.test(codeOf(cause) ?? '') || /_ALERT_/.test(codeOf((cause as { cause?: unknown }).cause) ?? '')) {
+  const alert = [cause, (cause as { cause?: unknown }).cause].map(codeOf).find((code) => code?.includes('_ALERT_'));
+  if (alert !== undefined) {
     return new DeviceAgentError(
       'ERR_AGENT_RENEWAL_REFUSED',
-      `${name} does not take the certificate that this device has (${certificate.subject}): ${reasonOf(cause)}.`,
+      `${name} does not take the certificate that this device has (${certificate.subject}): ${alert}.`,
       {
         cause,
         certificate,
