@@ -1,7 +1,7 @@
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { putIndividualEnrollment } from '@contoso/dps-admin';
-import { createLineAuthority, issueDeviceCertificate, renewDeviceCertificate, signDeviceRequest } from '@contoso/pki';
+import { issueDeviceCertificate, signDeviceRequest } from '@contoso/pki';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   CertificateRenewal,
@@ -248,6 +248,32 @@ describe('a renewal', () => {
     expect(types()).toEqual(['renewal-started']);
   });
 
+  it('waits for a certificate that begins in a few minutes, since clocks differ', async () => {
+    const clock = new ManualClock();
+    let prove = (): void => undefined;
+    const received = new Promise<void>((resolve) => {
+      prove = resolve;
+    });
+    const now = new Date(clock.now().getTime() + 40 * minute);
+    const proved: Date[] = [];
+    const { renewal } = await open(await issueIdentity(contoso, 'early'), {
+      store: memoryStore(),
+      clock,
+      source: async (csrDer) => (await signDeviceRequest(contoso.line, csrDer, { validityDays: 900, now })).chainPem,
+      proof: { prove: async () => void proved.push(clock.now()) },
+      onEvent: ({ type }) => {
+        if (type === 'certificate-received') prove();
+      },
+    });
+    const renewing = renewal.renewNow();
+    await received;
+    await new Promise((resolve) => setImmediate(resolve));
+    await clock.advance(60 * minute);
+    const { notBefore } = await renewing;
+    expect(notBefore.getTime()).toBeGreaterThan(clock.now().getTime() - 60 * minute);
+    expect(proved[0]?.getTime()).toBe(notBefore.getTime());
+  });
+
   it('is done once when two ask for it', async () => {
     const { renewal, types } = await open(await issueIdentity(contoso, 'twice-asked'), { store: memoryStore() });
     const [one, other] = await Promise.all([renewal.renewNow(), renewal.renewNow()]);
@@ -296,6 +322,19 @@ describe('what a source sends is not used', () => {
       /it is an authority's/,
       async (csrDer) => {
         return opensslIssue(csrDer, contoso, { subject: '/CN=odd', extensions: 'basicConstraints=critical,CA:TRUE' });
+      },
+    ],
+    [
+      'that has expired',
+      /it expired at .*clock/,
+      (csrDer) => opensslIssue(csrDer, contoso, { subject: '/CN=odd', days: -1 }),
+    ],
+    [
+      'that begins tomorrow',
+      /it is valid from .*clock/,
+      async (csrDer) => {
+        const now = new Date(Date.now() + day);
+        return (await signDeviceRequest(contoso.line, csrDer, { validityDays: 900, now })).chainPem;
       },
     ],
     ['that is none', /holds no certificate/, () => Promise.resolve('hello')],
@@ -380,7 +419,7 @@ describe('individual enrollments', () => {
           secondary: { certificate: base64(newCertificatePem) },
         };
         await session.provisioningService.send({
-          task: { action: 'write', subject: { kind: 'individual enrollment', name: registrationId } } as never,
+          task: { doing: 'write', subject: 'enrollment' },
           method: 'PUT',
           url: `https://${dpsName}.${azure.cloud.provisioningServiceSuffix}/enrollments/${registrationId}?api-version=2021-10-01`,
           headers: { 'if-match': etag },
@@ -415,28 +454,42 @@ describe('when it renews', () => {
     expect(Math.max(...places) - Math.min(...places)).toBeGreaterThan(0.02);
   });
 
-  it('by itself, over years, and ends with its signal', async () => {
+  it('by itself, time after time, and ends with its signal', async () => {
     const clock = new ManualClock();
-    const root = contoso.root;
-    const line = await createLineAuthority(root, { lineName: 'line-1' });
     const onboarding = await loadIdentity(
-      await issueDeviceCertificate(line, { registrationId: 'years', validityDays: 100 }),
+      await issueDeviceCertificate(contoso.line, { registrationId: 'steady', validityDays: 100 }),
     );
-    const { renewal, types } = await open(onboarding, {
+    const stop = new AbortController();
+    const renewedOn: number[] = [];
+    const startedAt = clock.now().getTime();
+    let onRenewed = (): void => undefined;
+    const { renewal } = await open(onboarding, {
       store: memoryStore(),
       clock,
       source: async (csrDer) =>
-        (await signDeviceRequest(line, csrDer, { validityDays: 100, now: clock.now() })).chainPem,
+        (await signDeviceRequest(contoso.line, csrDer, { validityDays: 100, now: clock.now() })).chainPem,
+      onEvent: ({ type }) => {
+        if (type !== 'certificate-renewed') return;
+        renewedOn.push((clock.now().getTime() - startedAt) / day);
+        onRenewed();
+      },
     });
-    const stop = new AbortController();
     const running = renewal.run(stop.signal);
-    await clock.advance(79 * day);
-    expect(types()).toEqual([]);
-    await clock.advance(7 * day);
-    await renewal.renewNow().catch(() => undefined);
-    expect(types().filter((type) => type === 'certificate-renewed')).not.toEqual([]);
+    for (let times = 0; times < 3; times += 1) {
+      const renewed = new Promise<void>((resolve) => {
+        onRenewed = resolve;
+      });
+      await clock.advance(renewal.dueAt().getTime() - clock.now().getTime());
+      await renewed;
+      renewal.connected(renewal.current());
+    }
     stop.abort();
     await running;
+    expect(renewedOn).toHaveLength(3);
+    renewedOn.forEach((at, index) => {
+      const since = at - (renewedOn[index - 1] ?? 0);
+      expect(since > 79 && since < 86).toBe(true);
+    });
   });
 
   it('again after 5 minutes, doubled, a day at most; and as the server says', async () => {
@@ -529,25 +582,21 @@ describe('falling back', () => {
     expect(renewal.current()).toBe(second);
   });
 
-  it('to the first credential when the renewed one has expired', async () => {
+  it('to the first credential when the renewed one has expired, and on from there', async () => {
     const clock = new ManualClock();
-    const onboarding = await issueIdentity(contoso, 'expired-one');
-    const { renewal } = await open(onboarding, {
-      store: memoryStore(),
-      clock,
-      source: async (csrDer) =>
-        (await renewDeviceCertificate(contoso.line, { previous: onboarding.chainPem, csr: csrDer, validityDays: 731 }))
-          .chainPem,
-    });
+    const onboarding = await issueIdentity(contoso, 'asleep');
+    const source: CertificateFunction = async (csrDer) =>
+      (await signDeviceRequest(contoso.line, csrDer, { validityDays: 30, now: clock.now() })).chainPem;
+    const { renewal } = await open(onboarding, { store: memoryStore(), clock, source, onboardingOnly: true });
+    expect(renewal.dueAt()).toEqual(clock.now());
     const renewed = await renewal.renewNow();
     expect(renewal.current()).toBe(renewed);
-    await clock.advance(731 * day + 1_000);
-    expect(renewal.identities().map(({ thumbprintSha256 }) => thumbprintSha256)).toEqual([
-      renewed.thumbprintSha256,
-      onboarding.thumbprintSha256,
-    ]);
-    await clock.advance(-2 * day);
-    expect(renewal.current()).toBe(renewed);
+    expect(renewal.dueAt().getTime()).toBeGreaterThan(clock.now().getTime() + 23 * day);
+    await clock.advance(31 * day);
+    expect(renewal.current()).toBe(onboarding);
+    expect(renewal.dueAt().getTime()).toBeLessThan(clock.now().getTime());
+    const next = await renewal.renewNow();
+    expect(renewal.identities()).toEqual([next, onboarding, renewed]);
   });
 
   it('to the first credential when what is on disk is damaged, and says so', async () => {

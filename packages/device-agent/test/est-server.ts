@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import type { TLSSocket } from 'node:tls';
+import { TLSSocket } from 'node:tls';
 import { renewDeviceCertificate, type CertificateAuthority } from '@contoso/pki';
 
 /** What a test changes of an answer; undefined: the server answers as it should. */
@@ -78,7 +78,7 @@ export async function startEstServer(options: EstServerOptions): Promise<EstServ
   );
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = (await buffer(request)).toString('latin1');
-    const certificate = (request.socket as TLSSocket).getPeerX509Certificate();
+    const certificate = request.socket instanceof TLSSocket ? request.socket.getPeerX509Certificate() : undefined;
     const { method = '', url = '', headers } = request;
     const client = certificate && /^CN=(.+)$/m.exec(certificate.subject)?.[1];
     const seen = { method, path: url, headers, body, client, number: requests.length };

@@ -106,6 +106,7 @@ describe('power fails during a renewal', () => {
         worked: true,
         usedNew: killAt >= promoted,
         renewed: true,
+        // After the end the second run is a renewal of its own.
         certificates: killAt >= promoted ? 2 : killAt >= answerCameLast && killAt < onDisk ? 2 : 1,
         keys: killAt >= promoted ? 2 : 1,
       })),

@@ -16,6 +16,7 @@ function findProblem(): string | undefined {
   if (modulePath === undefined || spawnSync('softhsm2-util', ['--version']).error) {
     return 'SoftHSM 2 (Debian: softhsm2) is not installed';
   }
+  if (spawnSync('pkcs11-tool', ['--version']).error) return 'pkcs11-tool (Debian: opensc) is not installed';
   const folders = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib64', '/usr/lib'];
   if (folders.some((folder) => existsSync(`${folder}/engines-3/pkcs11.so`))) return undefined;
   return "libp11's engine (Debian: libengine-pkcs11-openssl) is not installed";

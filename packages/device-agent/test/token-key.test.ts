@@ -8,6 +8,7 @@ import { issueDeviceCertificate, type DeviceCredential } from '@contoso/pki';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { loadIdentity, type DeviceAgentError, type DeviceIdentity, type IdentitySource } from '../src/index.ts';
 import { startContoso, type Contoso } from './contoso.ts';
+import { startEstServer } from './est-server.ts';
 import { createToken, itSaysWhetherTokensWork, itWithToken, tokenProblem, type TestToken } from './softhsm.ts';
 
 let contoso: Contoso;
@@ -37,21 +38,29 @@ afterAll(async () => {
 interface Answer {
   readonly identity?: DeviceIdentity;
   readonly error?: Pick<DeviceAgentError, 'code' | 'message' | 'certificate'>;
+  readonly stored?: unknown;
   /** All that the process wrote, to see that no PIN is in it. */
   readonly written: string;
 }
 
 /** What the agent does with a key in the token, in a process of its own. */
-async function run(identity: unknown, agent?: object): Promise<Answer> {
+async function run(
+  identity: unknown,
+  more: { readonly agent?: object; readonly renewal?: object } = {},
+): Promise<Answer> {
   const { NODE_OPTIONS: _, ...environment } = process.env;
   const child = spawn(process.execPath, [fileURLToPath(new URL('token-child.mjs', import.meta.url))], {
-    env: { ...environment, ...token.env, TOKEN_PIN: token.pin, TOKEN_TASK: JSON.stringify({ identity, agent }) },
+    env: { ...environment, ...token.env, TOKEN_PIN: token.pin, TOKEN_TASK: JSON.stringify({ identity, ...more }) },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const [output, complaints] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
   return { ...(JSON.parse(output) as object), written: output + complaints };
 }
 
+const serviceOf = ({ azure, idScope }: Contoso): object => ({
+  idScope,
+  endpoint: azure.cloud.provisioningDeviceEndpoint,
+});
 const keyOf = (label: string, more: object = {}): object => ({
   uri: token.uri(label),
   modulePath: token.modulePath,
@@ -65,13 +74,10 @@ describe('a key in a PKCS#11 token', () => {
 
   itWithToken.each(['p-256', 'p-384', 'rsa-2048'])('ok: %s takes the device to DPS and hub', async (name) => {
     const registrationId = `token-${name}`;
+    const { trustedRootsPem } = contoso.azure.cloud;
     const answer = await run(
       { chainPem: chainOf(name), pkcs11: keyOf(name) },
-      {
-        connectTo: { idScope: contoso.idScope, endpoint: contoso.azure.cloud.provisioningDeviceEndpoint },
-        trustedRootsPem: contoso.azure.cloud.trustedRootsPem,
-        stateFolder: contoso.folder,
-      },
+      { agent: { connectTo: serviceOf(contoso), trustedRootsPem, stateFolder: contoso.folder } },
     );
     expect(answer.error).toBeUndefined();
     const arrived = contoso.hub.telemetry.list().filter(({ deviceId }) => deviceId === registrationId);
@@ -82,6 +88,29 @@ describe('a key in a PKCS#11 token', () => {
       chainSubjects: [`CN=${registrationId}`, 'CN=line-1', 'CN=Contoso Root CA'],
     });
     expect(answer.identity).not.toHaveProperty('privateKeyPem');
+  });
+
+  itWithToken('ok: has its certificate renewed, with a new key that never was outside of the token', async () => {
+    const { trustedRootsPem } = contoso.azure.cloud;
+    const est = await startEstServer({ line: contoso.line });
+    await writeFile(join(token.folder, 'bare-pin'), token.pin);
+    const { error, identity, stored, written } = await run(
+      { chainPem: chainOf('p-256'), pkcs11: keyOf('p-256', { pin: { file: join(token.folder, 'bare-pin') } }) },
+      {
+        renewal: {
+          est: { url: est.url, trustedRootsPem: est.trustedRootsPem },
+          provisioning: serviceOf(contoso),
+          trustedRootsPem,
+        },
+      },
+    );
+    await est.close();
+    expect(error).toBeUndefined();
+    expect(est.requests.map(({ client }) => client)).toEqual(['token-p-256', 'token-p-256']);
+    expect(identity?.pkcs11?.uri).toMatch(/object=token-p-256-next/);
+    expect(identity?.thumbprintSha256).not.toBe(devices.get('p-256')?.thumbprintSha256);
+    expect(JSON.stringify(stored)).not.toMatch(/PRIVATE KEY/);
+    expect(written).not.toContain(token.pin);
   });
 
   itWithToken('ok: PIN from a variable, chain from a file, module by p11-kit', async () => {

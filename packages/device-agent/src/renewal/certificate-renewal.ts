@@ -34,6 +34,11 @@ export interface CertificateRenewalOptions {
    * secondary). Gets the certificate as PEM, no chain; may be called again with the same one after a power cut.
    */
   readonly announce?: (newCertificatePem: string, signal: AbortSignal) => Promise<void>;
+  /**
+   * The onboarding credential is for onboarding alone: a certificate is asked for at once, and may end before it. Default
+   * false: it is used until it is due.
+   */
+  readonly onboardingOnly?: boolean;
   /** The part of its life after which a certificate is renewed; default 0.8. */
   readonly renewAtFraction?: number;
   /** Default P-256. */
@@ -142,7 +147,8 @@ export class CertificateRenewal {
   dueAt(): Date {
     const { candidate, nextTryAt, operational } = this.#credentials;
     const now = this.#clock.now();
-    const due = candidate || this.#isDisplaced ? now : renewAt(operational, this.#options.renewAtFraction ?? 0.8);
+    const isWanted = candidate !== undefined || this.#isDisplaced || this.#isOnboarding(operational);
+    const due = isWanted ? now : renewAt(operational, this.#options.renewAtFraction ?? 0.8);
     if (nextTryAt === undefined) return due;
     return new Date(Math.max(due.getTime(), now.getTime() + restOf(nextTryAt, now)));
   }
@@ -179,6 +185,11 @@ export class CertificateRenewal {
       this.#running = undefined;
     });
     return this.#running;
+  }
+
+  #isOnboarding(identity: DeviceIdentity): boolean {
+    const { onboarding, onboardingOnly = false } = this.#options;
+    return onboardingOnly && identity === onboarding;
   }
 
   async #attempt(signal: AbortSignal): Promise<DeviceIdentity> {
@@ -235,7 +246,7 @@ export class CertificateRenewal {
   async #read({ key, chainPem = '' }: Candidate): Promise<DeviceIdentity> {
     const { operational } = this.#credentials;
     const current = this.current();
-    const outlives = current === operational ? operational : undefined;
+    const outlives = current === operational && !this.#isOnboarding(current) ? current : undefined;
     return readRenewed({ chainPem, key, current, outlives, now: this.#clock.now() });
   }
 
