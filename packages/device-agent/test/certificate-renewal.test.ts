@@ -111,12 +111,7 @@ describe('a renewal', () => {
     expect(renewal.current()).toBe(first);
     expect(first.registrationId).toBe(onboarding.registrationId);
     expect(first.chainSubjects).toEqual(onboarding.chainSubjects);
-    const second = await renewal.renewNow().catch((error: unknown) => error);
-    expect(second).toMatchObject({ code: 'ERR_AGENT_RENEWAL_CERTIFICATE' });
-    expect(types()).toEqual([
-      ...['renewal-started', 'certificate-received', 'certificate-renewed'],
-      ...['renewal-started', 'renewal-failed'],
-    ]);
+    expect(types()).toEqual(['renewal-started', 'certificate-received', 'certificate-renewed']);
     store.close();
 
     const again = openStateStore(folder, onboarding.registrationId);
@@ -228,6 +223,7 @@ describe('a renewal', () => {
       code: 'ERR_AGENT_STATE',
       message: expect.stringMatching(/disk is full.*Free the disk/),
     });
+    expect(renewal.dueAt().getTime()).toBeGreaterThan(Date.now());
     isFull = false;
     await renewal.renewNow();
     expect(answers).toBe(1);

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
@@ -106,9 +106,8 @@ describe('power fails during a renewal', () => {
         worked: true,
         usedNew: killAt >= promoted,
         renewed: true,
-        // After the end the second run is a renewal of its own.
-        certificates: killAt >= promoted ? 2 : killAt >= answerCameLast && killAt < onDisk ? 2 : 1,
-        keys: killAt >= promoted ? 2 : 1,
+        certificates: killAt >= answerCameLast && killAt < onDisk ? 2 : 1,
+        keys: 1,
       })),
     );
   }, 120_000);
@@ -117,7 +116,8 @@ describe('power fails during a renewal', () => {
     const device = await issueDeviceCertificate(contoso.line, { registrationId: 'private' });
     const folder = await mkdtemp(join(contoso.folder, 'private-'));
     await run(device, folder, -1);
-    const { mode } = await stat(join(folder, 'private.agent.db'));
-    expect(mode & 0o777).toBe(0o600);
+    const files = (await readdir(folder)).filter((name) => name.endsWith('.db'));
+    const modes = await Promise.all(files.map(async (name) => (await stat(join(folder, name))).mode & 0o777));
+    expect(modes).toEqual([0o600]);
   });
 });

@@ -1,7 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { systemClock, type Clock } from '../clock.ts';
 import { DeviceAgentError, textOf, type DeviceAgentErrorCode } from '../errors.ts';
-import type { CertificateFacts } from '../network/certificate-facts.ts';
 import { checkValidity, type DeviceIdentity } from '../identity/device-identity.ts';
 import { certificateReport, type CertificateReport } from './certificate-report.ts';
 import { toSource, type CertificateFunction, type CertificateSource } from './certificate-source.ts';
@@ -121,7 +120,7 @@ export class CertificateRenewal {
   refused(identity: DeviceIdentity): void {
     this.#credentials.refuse(identity);
     const next = this.current();
-    if (next === identity) return;
+    if (next.thumbprintSha256 === identity.thumbprintSha256) return;
     this.#tell({ type: 'credential-refused', certificate: identity.certificate, next: next.certificate });
   }
 
@@ -133,7 +132,7 @@ export class CertificateRenewal {
    */
   connected(identity: DeviceIdentity): void {
     const { operational } = this.#credentials;
-    if (identity === operational) {
+    if (identity.thumbprintSha256 === operational.thumbprintSha256) {
       this.#isDisplaced = false;
       const former = this.#credentials.settle();
       if (former) this.#tell({ type: 'former-credential-deleted', certificate: former.certificate });
@@ -195,15 +194,10 @@ export class CertificateRenewal {
   async #attempt(signal: AbortSignal): Promise<DeviceIdentity> {
     const { candidate } = this.#credentials;
     const replaces = this.#credentials.operational.certificate;
-    const source = this.#source.name;
-    this.#tell({
-      type: 'renewal-started',
-      source,
-      step: candidate?.next ?? 'make-key',
-      certificate: replaces,
-    });
     let identity: DeviceIdentity | undefined;
     try {
+      const step = candidate?.next ?? 'make-key';
+      this.#tell({ type: 'renewal-started', source: this.#source.name, step, certificate: replaces });
       checkClock(
         this.#clock.now(),
         this.identities().map(({ notBefore }) => notBefore),
@@ -288,21 +282,24 @@ export class CertificateRenewal {
     const step = this.#credentials.candidate?.next ?? 'make-key';
     const error = thrown instanceof DeviceAgentError ? thrown : this.#wrap(thrown, step);
     const retryAt = this.#retryAt(error);
-    const dropped = verdicts.includes(error.code) ? (error.certificate ?? identity?.certificate) : undefined;
+    const isPending = error.code === 'ERR_AGENT_RENEWAL_PENDING';
+    const isVerdict = (step === 'announce' || step === 'prove') && verdicts.includes(error.code);
+    const certificate = error.certificate ?? identity?.certificate;
+    const dropped = { at: this.#clock.now().toISOString(), reason: error.message, ...(certificate && { certificate }) };
     try {
-      if (verdicts.includes(error.code)) this.#drop(error, dropped);
-      const isPending = error.code === 'ERR_AGENT_RENEWAL_PENDING';
-      this.#credentials.postpone(this.#credentials.failures + (isPending ? 0 : 1), retryAt);
+      const failures = this.#credentials.failures + (isPending ? 0 : 1);
+      this.#credentials.postpone(failures, retryAt, isVerdict ? dropped : undefined);
     } catch {
       // A disk that takes nothing: it is remembered until this process ends.
     }
-    this.#tell({ type: 'renewal-failed', step, error, retryAt, ...(dropped && { dropped }) });
+    this.#tell({
+      type: 'renewal-failed',
+      step,
+      error,
+      retryAt,
+      ...(isVerdict && certificate && { dropped: certificate }),
+    });
     return error;
-  }
-
-  #drop({ message }: DeviceAgentError, certificate: CertificateFacts | undefined): void {
-    const at = this.#clock.now().toISOString();
-    this.#credentials.drop({ at, reason: message, ...(certificate && { certificate }) });
   }
 
   #retryAt({ code, retryAfterMs = 0 }: DeviceAgentError): Date {

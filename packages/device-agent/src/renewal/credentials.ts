@@ -50,7 +50,8 @@ export class Credentials {
   #record: CredentialRecord;
   #operational: DeviceIdentity | undefined;
   #former: DeviceIdentity | undefined;
-  readonly #refused = new Set<DeviceIdentity>();
+  /** Thumbprints. */
+  readonly #refused = new Set<string>();
 
   private constructor(store: CredentialStore, onboarding: DeviceIdentity, record: CredentialRecord) {
     this.#store = store;
@@ -108,19 +109,19 @@ export class Credentials {
   inOrder(now: Date): DeviceIdentity[] {
     const all = [this.#operational, this.#former, this.#onboarding].filter((identity) => identity !== undefined);
     const isUsable = (identity: DeviceIdentity): boolean =>
-      !this.#refused.has(identity) && identity.notBefore <= now && now <= identity.notAfter;
+      !this.isRefused(identity) && identity.notBefore <= now && now <= identity.notAfter;
     return [...all.filter(isUsable), ...all.filter((identity) => !isUsable(identity))];
   }
 
   /** When all are refused none is: the round begins anew. */
   refuse(identity: DeviceIdentity): void {
-    this.#refused.add(identity);
+    this.#refused.add(identity.thumbprintSha256);
     const all = [this.operational, this.#former ?? this.operational, this.#onboarding];
-    if (all.every((each) => this.#refused.has(each))) this.#refused.clear();
+    if (all.every((each) => this.isRefused(each))) this.#refused.clear();
   }
 
   isRefused(identity: DeviceIdentity): boolean {
-    return this.#refused.has(identity);
+    return this.#refused.has(identity.thumbprintSha256);
   }
 
   /**
@@ -156,14 +157,16 @@ export class Credentials {
     this.#refused.clear();
   }
 
-  /** Of a candidate that can't be used only its facts are kept. */
-  drop(reason: DroppedCertificate): void {
-    const { candidate: _, ...record } = this.#record;
-    this.#save({ ...record, dropped: [...record.dropped, reason].slice(-droppedKept) });
-  }
-
-  postpone(failures: number, nextTryAt: Date): void {
-    this.#save({ ...this.#record, failures, nextTryAt: nextTryAt.toISOString() });
+  /** @param dropped - gives the candidate up: of it only these facts are kept */
+  postpone(failures: number, nextTryAt: Date, dropped?: DroppedCertificate): void {
+    const { candidate, ...record } = this.#record;
+    this.#save({
+      ...record,
+      failures,
+      nextTryAt: nextTryAt.toISOString(),
+      ...(candidate && !dropped && { candidate }),
+      ...(dropped && { dropped: [...record.dropped, dropped].slice(-droppedKept) }),
+    });
   }
 
   /** In memory first: what a full disk doesn't take is not lost before the process ends, and not asked for twice. */

@@ -67,10 +67,7 @@ function reasonIn(body: Buffer): string {
 
 /** Seconds, or a date that counts from the server's own clock (RFC 9110 section 10.2.3). */
 function readRetryAfter({ headers }: EstAnswer): number | undefined {
-  const value = headers['retry-after'];
-  if (value === undefined) return undefined;
-  const milliseconds = /^\d+$/.test(value)
-    ? Number(value) * 1_000
-    : Date.parse(value) - (headers.date === undefined ? Date.now() : Date.parse(headers.date));
+  const { 'retry-after': value = '', date = '' } = headers;
+  const milliseconds = /^\d+$/.test(value) ? Number(value) * 1_000 : Date.parse(value) - Date.parse(date);
   return Number.isFinite(milliseconds) ? Math.max(milliseconds, 0) : undefined;
 }
