@@ -15,6 +15,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { estSource, loadIdentity, type DeviceIdentity, type EstOptions, type RenewalRequest } from '../src/index.ts';
 import { createNewKey } from '../src/renewal/new-key.ts';
 import { certsOnly, selfSigned, startEstServer, type EstServer } from './est-server.ts';
+import { startHttpProxy } from './http-proxy.ts';
 
 let root: CertificateAuthority;
 let line: CertificateAuthority;
@@ -85,6 +86,13 @@ describe('estSource', () => {
     const chainPem = await renew({ url: labelled.url, trustedRootsPem: labelled.trustedRootsPem, label: 'line-1' });
     await labelled.close();
     expect((await loadIdentity({ chainPem, privateKeyPem })).chainSubjects).toHaveLength(3);
+  });
+
+  it('ok: through a proxy', async () => {
+    const proxy = await startHttpProxy({ credentials: 'device:secret' });
+    await renew({ proxy: { url: `http://device:secret@localhost:${proxy.port}` } });
+    await proxy.close();
+    expect(proxy.targets).toEqual([new URL(est.url).host, new URL(est.url).host]);
   });
 
   it('shows the server time before it asks for anything, and asks for nothing if that says no', async () => {
