@@ -22,6 +22,17 @@ export type { AgentEvent, DeviceAgentOptions, StopReport } from './device-agent.
 export { checkValidity, loadIdentity } from './identity/device-identity.ts';
 export type { DeviceIdentity, IdentitySource } from './identity/device-identity.ts';
 export type { WorkEvent } from './device-work.ts';
+export type { TokenKey } from './identity/token-key.ts';
+export { CertificateRenewal } from './renewal/certificate-renewal.ts';
+export type { CertificateRenewalOptions, CredentialProof } from './renewal/certificate-renewal.ts';
+export { certificateReport } from './renewal/certificate-report.ts';
+export type { CertificateReport } from './renewal/certificate-report.ts';
+export type { CertificateFunction, CertificateSource, RenewalRequest } from './renewal/certificate-source.ts';
+export type { CredentialStore, DroppedCertificate } from './renewal/credentials.ts';
+export { estSource } from './renewal/est-source.ts';
+export type { EstOptions } from './renewal/est-source.ts';
+export type { NewKey, NewKeyAlgorithm, NewKeyFunction } from './renewal/new-key.ts';
+export type { RenewalEvent, RenewalStep } from './renewal/renewal-event.ts';
 export { DeviceAgentError } from './errors.ts';
 export type { DeviceAgentErrorCode, FailureDetails } from './errors.ts';
 export type { HubAddress } from './protocol/hub-session.ts';
