@@ -26,7 +26,8 @@ export const certificateChecks: readonly Check[] = [
     title: 'Certificate chain is in order',
     needs: ['chain-present'],
     run: ({ options, findings }) => {
-      if ('pfxFile' in options.identity) return skipped('a PFX keeps no order; the agent sends the chain in the right one');
+      if ('pfxFile' in options.identity)
+        return skipped('a PFX keeps no order; the agent sends the chain in the right one');
       return order(found(findings.identity, 'the identity'), found(findings.certificates, 'the certificates'));
     },
   },
@@ -72,7 +73,8 @@ async function certificatesOf(source: IdentitySource): Promise<readonly X509Cert
   return readPem('chainFile' in source ? await readFile(source.chainFile, 'utf8') : source.chainPem);
 }
 
-const readPem = (pem: string): X509Certificate[] => (pem.match(pemBlock) ?? []).map((block) => new X509Certificate(block));
+const readPem = (pem: string): X509Certificate[] =>
+  (pem.match(pemBlock) ?? []).map((block) => new X509Certificate(block));
 
 const chainOf = (identity: DeviceIdentity): X509Certificate[] => readPem(identity.chainPem);
 
@@ -91,7 +93,8 @@ function wholeness({ chainSubjects, lastIssuer }: DeviceIdentity): Outcome {
 
 function order({ chainSubjects }: DeviceIdentity, certificates: readonly X509Certificate[]): Outcome {
   const subjects = certificates.map(({ subject }) => oneLine(subject));
-  const isInOrder = subjects.length === chainSubjects.length && subjects.every((name, at) => name === chainSubjects[at]);
+  const isInOrder =
+    subjects.length === chainSubjects.length && subjects.every((name, at) => name === chainSubjects[at]);
   if (isInOrder) return ok('device first, then each issuer');
   const strangers = subjects.filter((name) => !chainSubjects.includes(name));
   return warning(
@@ -119,7 +122,10 @@ function validity(identity: DeviceIdentity, now: Date): Outcome {
     const [from, to] = [new Date(validFrom), new Date(validTo)];
     const clock = `this device's clock says ${now.toISOString()}`;
     if (now < from) {
-      return failed(`${oneLine(subject)} is valid from ${from.toISOString()}; ${clock}`, 'Set the clock (NTP), or wait.');
+      return failed(
+        `${oneLine(subject)} is valid from ${from.toISOString()}; ${clock}`,
+        'Set the clock (NTP), or wait.',
+      );
     }
     if (now > to) {
       return failed(
@@ -150,7 +156,10 @@ function usage(leaf: X509Certificate): Outcome {
   const extended = leaf.keyUsage as readonly string[] | undefined;
   if (leaf.ca) return failed('it is the certificate of a CA', fix);
   if (extended && !extended.includes(clientAuthentication) && !extended.includes(anyExtendedKeyUsage)) {
-    return failed(`its extended key usage is ${extended.join(', ')}, without clientAuth (${clientAuthentication})`, fix);
+    return failed(
+      `its extended key usage is ${extended.join(', ')}, without clientAuth (${clientAuthentication})`,
+      fix,
+    );
   }
   if (!certificatePolicy(leaf).maySign) return failed('its key usage is without digitalSignature', fix);
   return ok('clientAuth, digitalSignature');
@@ -161,12 +170,14 @@ function strength(chain: readonly X509Certificate[]): Outcome {
     const { asymmetricKeyType: type = '', asymmetricKeyDetails: { modulusLength = 0, namedCurve = '' } = {} } =
       certificate.publicKey;
     const name = oneLine(certificate.subject);
-    const fix = 'Issue it again with RSA of 2048 bits or more, or ECDSA on P-256 or P-384, signed with SHA-256 or better.';
+    const fix =
+      'Issue it again with RSA of 2048 bits or more, or ECDSA on P-256 or P-384, signed with SHA-256 or better.';
     if (type === 'rsa' && modulusLength < 2048) return failed(`${name} has an RSA key of ${modulusLength} bits`, fix);
     if (type === 'ec' && !['prime256v1', 'secp384r1', 'secp521r1'].includes(namedCurve)) {
       return failed(`${name} has a key on the curve ${namedCurve}, which TLS in Azure does not take`, fix);
     }
-    if (type !== 'rsa' && type !== 'ec') return failed(`${name} has a key of type ${type}, which Azure does not take`, fix);
+    if (type !== 'rsa' && type !== 'ec')
+      return failed(`${name} has a key of type ${type}, which Azure does not take`, fix);
     // A root is trusted by its key; nobody verifies its own signature.
     const isRoot = certificate.subject === certificate.issuer;
     const { signatureHash } = certificatePolicy(certificate);

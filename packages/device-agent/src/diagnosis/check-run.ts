@@ -62,7 +62,8 @@ function missingFor<Examination>(
   blocked: ReadonlyMap<CheckName, 'failed' | 'skipped'>,
 ): string | undefined {
   const first = needs.find((name) => blocked.has(name));
-  if (first !== undefined) return `stands on ${first}, which ${blocked.get(first) === 'failed' ? 'failed' : 'was skipped'}`;
+  if (first !== undefined)
+    return `stands on ${first}, which ${blocked.get(first) === 'failed' ? 'failed' : 'was skipped'}`;
   if (needsOneOf.length > 0 && needsOneOf.every((name) => blocked.has(name))) {
     return `stands on one of ${needsOneOf.join(', ')}, none of which is ok`;
   }

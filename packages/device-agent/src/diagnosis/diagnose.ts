@@ -1,6 +1,6 @@
 import { systemClock } from '../clock.ts';
 import type { Diagnosis } from './diagnosis.ts';
-import type { DiagnoseOptions } from './examination.ts';
+import type { DiagnoseOptions, Findings } from './examination.ts';
 import type { Machine } from './machine.ts';
 
 /**
@@ -25,9 +25,13 @@ export async function examine(options: DiagnoseOptions, machine?: Machine): Prom
     import('./machine.ts'),
   ]);
   const clock = options.clock ?? systemClock;
-  const findings = {};
+  const findings: Findings = {
+    open: { dps: new Set(), hub: new Set() },
+    handshakes: {},
+    ...('hostName' in options.connectTo && { hub: options.connectTo }),
+  };
   const examination = { options, machine: machine ?? thisMachine, clock, findings };
   const result = await runChecks(allChecks, examination, { clock, signal: options.signal, onCheck: options.onCheck });
-  const { registrationId } = examination.findings.identity ?? {};
+  const { registrationId } = findings.identity ?? {};
   return { ...result, ...(registrationId !== undefined && { registrationId }) };
 }

@@ -1,6 +1,11 @@
 import type { CheckStatus, Diagnosis } from './diagnosis.ts';
 
-const words: Readonly<Record<CheckStatus, string>> = { ok: 'ok', warning: 'warning', failed: 'FAILED', skipped: 'skipped' };
+const words: Readonly<Record<CheckStatus, string>> = {
+  ok: 'ok',
+  warning: 'warning',
+  failed: 'FAILED',
+  skipped: 'skipped',
+};
 
 const indent = ' '.repeat(10);
 

@@ -2,12 +2,16 @@ import type { X509Certificate } from 'node:crypto';
 import type { SecureContext } from 'node:tls';
 import type { Clock } from '../clock.ts';
 import type { DeviceIdentity, IdentitySource } from '../identity/device-identity.ts';
+import type { ConnectionError } from '../network/connection-error.ts';
+import type { HttpProbe } from '../network/http-probe.ts';
+import type { Transport } from '../network/open-stream.ts';
 import type { ProxySettings } from '../network/proxy-settings.ts';
 import type { TransportChoice } from '../network/transport-choice.ts';
 import type { Assignment, ProvisioningService } from '../protocol/provision.ts';
 import type { CheckSpec } from './check-run.ts';
 import type { DiagnosisCheck } from './diagnosis.ts';
 import type { Machine } from './machine.ts';
+import type { ServerName } from './server.ts';
 
 /** What is to be looked at: an agent's configuration. */
 export interface DiagnoseOptions {
@@ -42,6 +46,12 @@ export interface Findings {
   /** As they stand in the source. */
   certificates?: readonly X509Certificate[];
   secureContext?: SecureContext;
+  /** What the probe URL answered. */
+  probe?: HttpProbe;
+  /** Transports whose port is open. */
+  readonly open: Readonly<Record<ServerName, Set<Transport>>>;
+  /** How the handshake went: bytes received, or why not. */
+  readonly handshakes: Partial<Record<ServerName, number | ConnectionError>>;
   /** The other side's clock: what it said, and this device's time at that moment. */
   otherClock?: { readonly said: Date; readonly at: Date; readonly who: string };
   /** Validity of a server's certificate, ISO 8601: with a clock outside of it, clock or certificate is wrong. */

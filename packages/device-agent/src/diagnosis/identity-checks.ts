@@ -72,7 +72,11 @@ export function filesOf(source: IdentitySource): readonly string[] {
 const isAbout = (error: unknown, code: DeviceAgentErrorCode): boolean =>
   error instanceof DeviceAgentError && error.code === code;
 
-async function obstacle({ options, findings }: Examination, code: DeviceAgentErrorCode, detail: string): Promise<Outcome> {
+async function obstacle(
+  { options, findings }: Examination,
+  code: DeviceAgentErrorCode,
+  detail: string,
+): Promise<Outcome> {
   if (findings.identity) return ok(detail);
   const loaded = await load(options.identity);
   return 'error' in loaded && isAbout(loaded.error, code) ? failedBy(loaded.error) : ok(detail);
@@ -82,19 +86,24 @@ function keyFileMode(file: string, mode: number): Outcome {
   const detail = `${file} has mode ${mode.toString(8).padStart(4, '0')}`;
   const fix = `chmod 600 ${file}`;
   if ((mode & 0o007) !== 0) return failed(`${detail}: every user of this device can use the key`, fix);
-  if ((mode & 0o070) !== 0) return warning(`${detail}: its group can use the key`, `${fix}, unless the group is meant to`);
+  if ((mode & 0o070) !== 0)
+    return warning(`${detail}: its group can use the key`, `${fix}, unless the group is meant to`);
   return ok(detail);
 }
 
 /** Azure documents, "Terminology for DPS" (registration ID), and RFC 5280 appendix A.1 (ub-common-name). */
 function registrationIdRules(id: string): Outcome {
-  const fix = 'Issue the certificate again with a common name of up to 64 of a-z, 0-9, hyphen, full stop and underscore.';
+  const fix =
+    'Issue the certificate again with a common name of up to 64 of a-z, 0-9, hyphen, full stop and underscore.';
   if (id.length > 64) return failed(`${id} has ${id.length} characters, and a common name holds 64`, fix);
   const other = /[^A-Za-z0-9._:-]/u.exec(id)?.[0];
   if (other !== undefined) return failed(`${id} contains ${JSON.stringify(other)}, which DPS does not allow`, fix);
   if (!/[A-Za-z0-9-]$/.test(id)) return failed(`${id} must end with a letter, a digit or a hyphen`, fix);
   if (/[A-Z]/.test(id)) {
-    return warning(`${id} has upper-case letters: DPS ignores case and IoT Hub does not, so one device can become two`, fix);
+    return warning(
+      `${id} has upper-case letters: DPS ignores case and IoT Hub does not, so one device can become two`,
+      fix,
+    );
   }
   return ok(id);
 }

@@ -14,7 +14,8 @@ export const machineChecks: readonly Check[] = [
       if (major < lowestNode[0] || (major === lowestNode[0] && minor < lowestNode[1])) {
         return failed(`${nodeVersion} runs; ${lowestNode.join('.')} is the lowest`, 'Install Node.js 20.19, 22 or 24.');
       }
-      if (major % 2 === 1) return warning(`${nodeVersion} gets no long-term support`, 'Install an even release: 20, 22 or 24.');
+      if (major % 2 === 1)
+        return warning(`${nodeVersion} gets no long-term support`, 'Install an even release: 20, 22 or 24.');
       return ok(nodeVersion);
     },
   },
