@@ -134,7 +134,7 @@ interface Backlog {
 
 function backlog({ options, findings, clock }: Examination): Outcome {
   const { registrationId } = found(findings.identity, 'the identity');
-  const query = `SELECT count(*) AS count, sum(size) AS bytes, min(created_ms) AS oldest
+  const query = `SELECT count(*) AS count, sum(size) AS bytes, min(added_ms) AS oldest
     FROM outbox WHERE device = (SELECT id FROM device WHERE registration_id = ?)`;
   const waiting = read(options.stateFolder, (database) => database.prepare(query).get(registrationId) as Backlog);
   if (!waiting || waiting.count === 0) return ok('nothing waits');
