@@ -16,8 +16,8 @@ export const allChecks: readonly Check[] = [
   ...stateChecks,
   ...networkChecks,
   ...serverChecks('dps'),
-  clockCheck,
   dpsCheck,
   ...serverChecks('hub'),
+  clockCheck,
   hubCheck,
 ];

@@ -35,10 +35,12 @@ function compared({ said, at, who }: { said: Date; at: Date; who: string }): Out
 /** Both services answer HTTPS on port 443, and every answer is dated. */
 async function dateOfServer(examination: Examination): Promise<{ said: Date; at: Date; who: string } | undefined> {
   const { findings, clock } = examination;
-  const host = hostOf(examination, 'dps');
-  const canAsk = typeof findings.handshakes.dps === 'number';
-  if (host === undefined || !canAsk) return undefined;
-  if (!findings.open.dps.has('mqtt-websocket') && !namesPort(host)) return undefined;
+  const name = (['dps', 'hub'] as const).find((one) => {
+    const isReached = typeof findings.handshakes[one] === 'number';
+    return isReached && (findings.open[one].has('mqtt-websocket') || namesPort(hostOf(examination, one) ?? ''));
+  });
+  const host = name && hostOf(examination, name);
+  if (host === undefined) return undefined;
   const server = addressFor(host, 'mqtt-websocket');
   return withTls(examination, server, async (socket, { signal }) => {
     const { headers } = await requestHttps(socket, { method: 'GET', host, path: '/', signal });

@@ -30,17 +30,17 @@ export type CheckName =
   | 'port-8883-dps'
   | 'port-443-dps'
   | 'ipv6-dps'
-  | 'mtu-dps'
   | 'tls-dps'
+  | 'mtu-dps'
   | 'websocket-dps'
-  | 'clock'
   | 'dps-registration'
   | 'dns-hub'
   | 'port-8883-hub'
   | 'port-443-hub'
-  | 'mtu-hub'
   | 'tls-hub'
+  | 'mtu-hub'
   | 'websocket-hub'
+  | 'clock'
   | 'hub-connection';
 
 /**

@@ -40,7 +40,7 @@ export const identityChecks: readonly Check[] = [
     title: 'Private key is closed to others',
     needs: ['identity-file'],
     run: async ({ options }) => {
-      const file = filesOf(options.identity).at(-1);
+      const file = keyFileOf(options.identity);
       if (file === undefined) return skipped('the private key is in no file');
       if (process.platform === 'win32') return skipped('Windows keeps access lists, not modes');
       return keyFileMode(file, (await stat(file)).mode & 0o777);
@@ -63,10 +63,15 @@ function load(source: IdentitySource): Promise<Loaded> {
   );
 }
 
-/** Files that an identity is read from; the last one holds the private key. */
-export function filesOf(source: IdentitySource): readonly string[] {
-  if ('pfxFile' in source) return [source.pfxFile];
-  return 'chainFile' in source ? [source.chainFile, source.keyFile] : [];
+/** Files that an identity is read from. */
+function filesOf(source: IdentitySource): readonly string[] {
+  const chainFile = 'chainFile' in source ? [source.chainFile] : [];
+  return [...chainFile, keyFileOf(source) ?? []].flat();
+}
+
+function keyFileOf(source: IdentitySource): string | undefined {
+  if ('pfxFile' in source) return source.pfxFile;
+  return 'keyFile' in source ? source.keyFile : undefined;
 }
 
 const isAbout = (error: unknown, code: DeviceAgentErrorCode): boolean =>
