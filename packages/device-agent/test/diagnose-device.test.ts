@@ -391,4 +391,11 @@ describe('what the device is and keeps', () => {
       ['assignment', 'stands on identity-key, which was skipped'],
     ]);
   });
+
+  it('every check that can fail is in the table', () => {
+    const names = [...machineChecks, ...identityChecks, ...certificateChecks, ...stateChecks].map(({ name }) => name);
+    const provoked = new Set(cases.map(({ name }) => name));
+    // It tells and judges nothing.
+    expect(names.filter((name) => !provoked.has(name))).toEqual(['agent-running']);
+  });
 });

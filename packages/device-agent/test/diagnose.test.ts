@@ -8,8 +8,12 @@ import { putIndividualEnrollment } from '@contoso/dps-admin';
 import { createLineAuthority, issueDeviceCertificate } from '@contoso/pki';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import Database from 'libsql';
+import { dpsCheck, hubCheck } from '../src/diagnosis/azure-checks.ts';
+import { clockCheck } from '../src/diagnosis/clock-check.ts';
 import { examine } from '../src/diagnosis/diagnose.ts';
 import { thisMachine, type Machine } from '../src/diagnosis/machine.ts';
+import { networkChecks } from '../src/diagnosis/network-checks.ts';
+import { serverChecks } from '../src/diagnosis/server-checks.ts';
 import {
   diagnose,
   exitCode,
@@ -104,6 +108,17 @@ const proxyUrl = async (options: HttpProxyOptions = {}): Promise<string> => {
   const proxy = await startHttpProxy(options);
   closers.push(() => proxy.close());
   return `http://user:secret@127.0.0.1:${proxy.port}`;
+};
+
+/** TLS that is trusted, and behind it a web server that forbids everything. */
+const webServerPort = async (): Promise<number> => {
+  const server = createTlsServer(site, (socket) => {
+    socket.on('error', () => undefined);
+    socket.once('data', () => socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n'));
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  closers.push(() => server.close());
+  return (server.address() as AddressInfo).port;
 };
 
 const probeThat = async (...answer: Parameters<typeof startProbeServer>): Promise<Partial<DiagnoseOptions>> => {
@@ -385,17 +400,17 @@ const cases: readonly Case[] = [
     name: 'websocket-hub',
     status: 'failed',
     what: 'a web server in place of the hub',
-    provoke: async () => {
-      const server = createTlsServer(site, (socket) => {
-        socket.on('error', () => undefined);
-        socket.once('data', () => socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n'));
-      });
-      await once(server.listen(0, '127.0.0.1'), 'listening');
-      closers.push(() => server.close());
-      return { ...hubAt(`hub.localhost:${(server.address() as AddressInfo).port}`), transport: 'mqtt-websocket' };
-    },
+    provoke: async () => ({ ...hubAt(`hub.localhost:${await webServerPort()}`), transport: 'mqtt-websocket' }),
     detail: /does not upgrade to WebSocket: HTTP 403/,
     fix: /gateway answers/,
+  },
+  {
+    name: 'websocket-dps',
+    status: 'warning',
+    what: 'a web server in place of DPS, with 8883 open',
+    provoke: async () => dpsAt(`localhost:${await webServerPort()}`),
+    detail: /does not upgrade to WebSocket: HTTP 403/,
+    fix: /works over port 8883/,
   },
   {
     name: 'clock',
@@ -502,4 +517,10 @@ describe('each failure is found, named and given a fix', () => {
       expect(JSON.stringify(diagnosis)).not.toMatch(/secret|BEGIN/);
     },
   );
+
+  it('every check of the network is in the table', () => {
+    const names = [...networkChecks, ...serverChecks('dps'), dpsCheck, ...serverChecks('hub'), clockCheck, hubCheck];
+    const provoked = new Set(cases.map(({ name }) => name));
+    expect(names.map(({ name }) => name).filter((name) => !provoked.has(name))).toEqual([]);
+  });
 });

@@ -1,5 +1,6 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { provision } from '../src/index.ts';
 import { ConnectionError } from '../src/network/connection-error.ts';
@@ -87,22 +88,38 @@ describe('a connection that goes silent', () => {
   });
 });
 
+/** A process that hangs with its queue of connections full: whoever else comes gets no answer from its system. */
+async function listenWithoutAccepting(host: string, port: number): Promise<void> {
+  const program = `const server = require('node:net').createServer().listen({ host: '${host}', port: ${port}, backlog: 1 }, () => {
+    require('node:fs').writeSync(1, 'listening');
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+  });`;
+  const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  closers.push(() => child.kill('SIGKILL'));
+  await once(child.stdout, 'data');
+  for (let index = 0; index < 2; index += 1) {
+    const filling = connect({ host, port }).on('error', () => undefined);
+    closers.push(() => filling.destroy());
+    await once(filling, 'connect');
+  }
+}
+
 describe('addresses of a server', () => {
   it('are tried beside each other: one that never answers holds nobody up, and is let go', async () => {
     const server = createServer();
     await once(server.listen(0, '127.0.0.1'), 'listening');
     closers.push(() => server.close());
     const { port } = server.address() as AddressInfo;
-    const accepted = once(server, 'connection') as Promise<Socket[]>;
-    // RFC 5737: nobody's, so that packets to it vanish or are refused.
-    const addresses = [
-      { address: '192.0.2.1', family: 4 },
-      { address: '127.0.0.1', family: 4 },
-    ];
-    const socket = await connectTcp({ name: 'server', port }, addresses, new AbortController().signal);
+    await listenWithoutAccepting('127.0.0.2', port);
+    const addresses = ['127.0.0.2', '127.0.0.1'].map((address) => ({ address, family: 4 }));
+    const sockets = (): number => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
+    const before = sockets();
+    const connecting = connectTcp({ name: 'server', port }, addresses, new AbortController().signal);
+    const [[accepted], socket] = await Promise.all([once(server, 'connection') as Promise<[Socket]>, connecting]);
     expect(socket.remoteAddress).toBe('127.0.0.1');
     socket.destroy();
-    await accepted;
+    await once(accepted, 'close');
+    expect(sockets()).toBeLessThanOrEqual(before);
   });
 
   it('that fail all give one error that names each reason', async () => {
