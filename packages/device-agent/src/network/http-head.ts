@@ -9,6 +9,10 @@ export interface HttpHead {
   readonly headers: Readonly<Record<string, readonly string[]>>;
 }
 
+export function isHttpHead(value: unknown): value is HttpHead {
+  return typeof value === 'object' && value !== null && 'statusText' in value && 'headers' in value;
+}
+
 /** More than any proxy sends, in bytes. */
 const maximumHeadLength = 16_384;
 

@@ -99,6 +99,7 @@ function toRefusal(head: HttpHead, proxy: Proxy, host: string): ConnectionError 
     advice: isPortal
       ? 'Somebody has to sign in to this network with a browser first.'
       : refusalAdvice(head, proxy, host),
+    cause: head,
   });
 }
 
