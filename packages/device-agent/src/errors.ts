@@ -42,6 +42,8 @@ export interface AzureAnswer {
   readonly azureCode?: number;
   /** What support asks for. */
   readonly trackingId?: string;
+  /** How long the service asked to wait. */
+  readonly retryAfterSeconds?: number;
 }
 
 /** Every failure of this package. The message says what failed, for which device, and what to do next. */
@@ -50,12 +52,14 @@ export class DeviceAgentError extends Error {
   readonly code: DeviceAgentErrorCode;
   readonly azureCode: number | undefined;
   readonly trackingId: string | undefined;
+  readonly retryAfterSeconds: number | undefined;
 
   constructor(code: DeviceAgentErrorCode, message: string, options: { cause?: unknown } & AzureAnswer = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined);
     this.code = code;
     this.azureCode = options.azureCode;
     this.trackingId = options.trackingId;
+    this.retryAfterSeconds = options.retryAfterSeconds;
   }
 }
 
