@@ -3,12 +3,11 @@ import { closed, connected, type ConnectionState } from './connection-status.ts'
 import { DeviceAgentError, textOf } from './errors.ts';
 import type { Destination } from './fleet.ts';
 import { failureKindOf } from './next-step.ts';
+import type { HubAddress } from './protocol/hub-session.ts';
 import type { Decision, NextTry, Reconnection } from './reconnection.ts';
 
 /** A hub to connect to, and how it was found. */
-export interface HubAddress {
-  readonly hostName: string;
-  readonly deviceId: string;
+export interface FoundHub extends HubAddress {
   /** False where DPS has just been asked. */
   readonly isKept: boolean;
 }
@@ -21,10 +20,10 @@ export interface ConnectionLoop {
   /** Aborted by `stop`. */
   readonly signal: AbortSignal;
   /** The kept hub, or where there is none, or DPS is wanted, its answer to a new registration, made for the reason given. */
-  readonly findHub: (to: Destination, reason: string) => Promise<HubAddress>;
+  readonly findHub: (to: Destination, reason: string) => Promise<FoundHub>;
   readonly hasHub: () => boolean;
   /** Resolves when connected; `lost` resolves with the error that ends the connection. */
-  readonly connect: (hub: HubAddress) => Promise<{ readonly lost: Promise<DeviceAgentError> }>;
+  readonly connect: (hub: FoundHub) => Promise<{ readonly lost: Promise<DeviceAgentError> }>;
   readonly onState: (state: ConnectionState, error?: DeviceAgentError) => void;
   readonly onRetry: (next: NextTry, error: DeviceAgentError) => void;
 }
@@ -43,7 +42,7 @@ export async function keepConnected(loop: ConnectionLoop): Promise<DeviceAgentEr
     }
     const decision = reconnection.failed({
       kind: failureKindOf(error),
-      retryAfterMs: error.retryAfterSeconds === undefined ? undefined : error.retryAfterSeconds * 1_000,
+      retryAfterMs: error.retryAfterMs,
       hasHub: loop.hasHub(),
       nowMs: clock.now().getTime(),
     });

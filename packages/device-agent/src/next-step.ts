@@ -111,19 +111,25 @@ function refused(to: Destination, state: ConnectionState, why: string): NextStep
 
 /** The kind of an error that ended a try or a connection. */
 export function failureKindOf({ code, azureCode = 0 }: DeviceAgentError): FailureKind {
+  const isThrottled = azureCode === 429 || Math.floor(azureCode / 1_000) === 429;
   switch (code) {
     case 'ERR_AGENT_HUB_REFUSED':
-      return 'hub-refused';
+      // CONNACK 1 and 2 are about the protocol and the client ID (MQTT 3.1.1 section 3.2.2.3).
+      return azureCode === 1 || azureCode === 2 ? 'hub-other' : 'hub-refused';
+    case 'ERR_AGENT_HUB_BUSY':
+      return isThrottled ? 'hub-throttled' : 'hub-unavailable';
     case 'ERR_AGENT_HUB_UNREACHABLE':
-      return hubKindOf(azureCode);
+      return 'hub-unreachable';
     case 'ERR_AGENT_DPS_UNREACHABLE':
       return 'dps-unreachable';
     case 'ERR_AGENT_DPS_REFUSED':
       return 'dps-refused';
     case 'ERR_AGENT_DPS_DISABLED':
       return 'dps-disabled';
+    case 'ERR_AGENT_DPS_BUSY':
+      return isThrottled ? 'dps-throttled' : 'dps-unavailable';
     case 'ERR_AGENT_DPS_FAILED':
-      return Math.floor(azureCode / 1_000) === 429 ? 'dps-throttled' : 'dps-unavailable';
+      return 'dps-unavailable';
     case 'ERR_AGENT_SERVER_UNTRUSTED':
       return 'server-untrusted';
     case 'ERR_AGENT_CERTIFICATE_EXPIRED':
@@ -133,11 +139,4 @@ export function failureKindOf({ code, azureCode = 0 }: DeviceAgentError): Failur
     default:
       return 'device';
   }
-}
-
-/** By CONNACK return code (MQTT 3.1.1 section 3.2.2.3), or HTTP-like status of a request on the connection. */
-function hubKindOf(azureCode: number): FailureKind {
-  if (azureCode === 3) return 'hub-unavailable';
-  if (azureCode === 429) return 'hub-throttled';
-  return azureCode === 0 || azureCode >= 500 ? 'hub-unreachable' : 'hub-other';
 }

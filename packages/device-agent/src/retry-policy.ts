@@ -95,22 +95,3 @@ function waitsOf(lane: RetryLane, to: Destination, options: ExponentialBackoffOp
       return { floorMs: minuteMs, firstMs: minuteMs, maximumMs: options.refusedMaximumMs ?? 60 * minuteMs };
   }
 }
-
-/** What is known when a registration is still under way. */
-export interface PendingRegistration {
-  /** Polls so far. */
-  readonly polls: number;
-  /** What DPS asked for in `retry-after`. */
-  readonly retryAfterSeconds?: number | undefined;
-  /** 0 (inclusive) to 1 (exclusive); default `Math.random`. */
-  readonly random?: () => number;
-}
-
-/**
- * How long to wait before asking DPS again how a registration stands, in milliseconds: what it asked for, or else 2 s and
- * more, doubling to 100 s with up to 5 s of jitter. A device may ask five times in ten seconds (DPS limits).
- */
-export function pollDelayMs({ polls, retryAfterSeconds, random = Math.random }: PendingRegistration): number {
-  if (retryAfterSeconds !== undefined) return retryAfterSeconds * 1_000;
-  return Math.min(100_000, 2_000 * 2 ** polls) + random() * 5_000;
-}

@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import { exponentialBackoff, spreadWindowMs, type FailedTry, type RetryLane } from '../src/index.ts';
-import { pollDelayMs } from '../src/retry-policy.ts';
 
 const failed = (lane: RetryLane, attemptInLane: number, rest: Partial<FailedTry> = {}): FailedTry => ({
   attempt: attemptInLane,
@@ -76,17 +75,5 @@ describe('a fleet', () => {
     const policy = exponentialBackoff({ fleet, random: () => 0.5 });
     expect(policy.nextDelayMs(failed('unavailable', 1))).toBe(10_000);
     expect(policy.nextDelayMs(failed('unavailable', 2))).toBe(spreadWindowMs(fleet, 'hub'));
-  });
-});
-
-describe('asking DPS how a registration stands', () => {
-  it('obeys retry-after', () => {
-    expect(pollDelayMs({ polls: 5, retryAfterSeconds: 3, random: () => 1 })).toBe(3_000);
-  });
-
-  it('stays below five polls in ten seconds without one', () => {
-    const delays = [0, 1, 2, 10].map((polls) => pollDelayMs({ polls, random: () => 0 }));
-    expect(delays).toEqual([2_000, 4_000, 8_000, 100_000]);
-    expect(pollDelayMs({ polls: 10, random: () => 1 })).toBe(105_000);
   });
 });
