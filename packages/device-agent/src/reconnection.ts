@@ -141,9 +141,8 @@ export class Reconnection {
 
   /** DPS instead of the hub, where its turn comes before the hub's. */
   #orAskDps(toHub: NextTry, nowMs: number): NextTry {
-    const untilDpsMs = (this.#askDps?.atMs ?? Infinity) - nowMs;
-    if (untilDpsMs > toHub.afterMs) return toHub;
-    const afterMs = untilDpsMs > 0 ? untilDpsMs : toHub.afterMs;
+    const afterMs = Math.max(0, (this.#askDps?.atMs ?? Infinity) - nowMs);
+    if (afterMs > toHub.afterMs) return toHub;
     this.#failuresSinceDps = 0;
     this.#askDps = this.#planToAskDps(nowMs + afterMs);
     return { ...toHub, to: 'dps', afterMs, why: 'the hub has been away for long, DPS may know another' };
