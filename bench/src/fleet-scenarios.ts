@@ -143,8 +143,9 @@ function loadOf({ offered, throttled, perSecond }: SimulatedHub | SimulatedDps, 
 /** Times come in order. */
 function countUpTo(timesMs: readonly number[], stepMs: number): number[] {
   let count = 0;
-  return Array.from({ length: steps + 1 }, (_, step) => {
+  const counts = Array.from({ length: steps }, (_, step) => {
     while (count < timesMs.length && (timesMs[count] ?? 0) <= step * stepMs) count += 1;
     return count;
   });
+  return [...counts, timesMs.length];
 }

@@ -25,6 +25,7 @@ export class MinuteRate {
   /** Per second, over a time from there on. */
   between(fromMs: number, toMs: number): number {
     const counts = this.#seconds.slice(Math.floor(fromMs / 1_000), Math.floor(toMs / 1_000));
-    return counts.reduce((sum, count = 0) => sum + count, 0) / ((toMs - fromMs) / 1_000);
+    // Seconds without a try are holes, which reduce leaves out.
+    return counts.reduce((sum, count) => sum + count, 0) / ((toMs - fromMs) / 1_000);
   }
 }
