@@ -52,10 +52,7 @@ async function obey(order: AzureOrder): Promise<unknown> {
   }
 }
 
-function placeOf({ cloud, dps }: AzureIotEmulator): AzurePlace {
-  return {
-    idScope: dps(names.dps).idScope,
-    endpoint: cloud.provisioningDeviceEndpoint,
-    trustedRootsPem: cloud.trustedRootsPem,
-  };
+function placeOf(started: AzureIotEmulator): AzurePlace {
+  const { provisioningDeviceEndpoint: endpoint, trustedRootsPem } = started.cloud;
+  return { idScope: started.dps(names.dps).idScope, endpoint, trustedRootsPem };
 }
