@@ -7,19 +7,43 @@ export type {
   ConnectionStatusReason,
   RecommendedAction,
 } from './connection-status.ts';
-export type { Acknowledgement, DesiredChange, DesiredHandler } from './twin/desired-properties.ts';
+export { defineTwin } from './twin/define-twin.ts';
+export type { DesiredDefinition, PatchOf, PropertiesOf, PropertySchemas, TwinDefinition } from './twin/define-twin.ts';
+export type {
+  Acknowledgement,
+  Acknowledgements,
+  DesiredChange,
+  DesiredHandler,
+  Removable,
+} from './twin/desired-properties.ts';
+export type { TwinEvent } from './twin/device-twin.ts';
 export { DeviceAgent } from './device-agent.ts';
 export type { AgentEvent, DeviceAgentOptions, StopReport } from './device-agent.ts';
 export { checkValidity, loadIdentity } from './identity/device-identity.ts';
 export type { DeviceIdentity, IdentitySource } from './identity/device-identity.ts';
-export type { MethodResponse, WorkEvent } from './device-work.ts';
+export type { WorkEvent } from './device-work.ts';
 export { DeviceAgentError } from './errors.ts';
 export type { DeviceAgentErrorCode, FailureDetails } from './errors.ts';
 export type { HubAddress } from './protocol/hub-session.ts';
-export type { CloudToDeviceMessage } from './messages/inbox.ts';
+export type { HandlerContext } from './handler-call.ts';
+export type { CloudToDeviceMessage } from './messages/cloud-to-device.ts';
+export type { InboxEvent, MessageContext, MessageHandler, MessageHandling } from './messages/inbox.ts';
+export { defineMethod } from './methods/methods.ts';
+export type {
+  MethodDefinition,
+  MethodDefinitions,
+  MethodFailure,
+  MethodHandler,
+  MethodResponse,
+} from './methods/methods.ts';
+export { jsonSchema } from './schema/json-schema.ts';
+export type { JsonSchemaError, JsonSchemaValidator } from './schema/json-schema.ts';
+export type { OutputOf, SchemaIssue, SchemaResult, StandardIssue, StandardSchema } from './schema/standard-schema.ts';
 export type { JsonObject } from './twin/merge-patch.ts';
 export type { Transport } from './network/open-stream.ts';
-export type { TelemetryMessage } from './telemetry/outbox.ts';
+export type { BatchOptions } from './telemetry/batch.ts';
+export type { OutboxEvent, OutboxOptions } from './telemetry/outbox-options.ts';
+export type { TelemetryMessage, TelemetryPriority } from './telemetry/telemetry-message.ts';
 export type { CertificateFacts } from './network/certificate-facts.ts';
 export type { NetworkFailureKind } from './network/connection-error.ts';
 export { provision } from './protocol/provision.ts';
