@@ -16,6 +16,8 @@ import type { JsonObject } from './twin/merge-patch.ts';
 import type { OutboxOptions } from './telemetry/outbox-options.ts';
 import type { TelemetryMessage } from './telemetry/telemetry-message.ts';
 import { registerDevice, type Assignment, type ProvisioningService } from './protocol/provision.ts';
+import type { Destination, Fleet } from './fleet.ts';
+import { Reconnection, type OnRefusal } from './reconnection.ts';
 import { exponentialBackoff, type RetryPolicy } from './retry-policy.ts';
 import { openStateStore, type StateStore } from './state/state-store.ts';
 
@@ -26,7 +28,13 @@ export type AgentEvent =
   | { readonly type: 'provisioning'; readonly reason: string }
   | { readonly type: 'provisioned'; readonly assignment: Assignment }
   | ({ readonly type: 'connecting' } & FoundHub)
-  | { readonly type: 'retry'; readonly attempt: number; readonly delayMs: number; readonly error: DeviceAgentError };
+  | {
+      readonly type: 'retry';
+      readonly attempt: number;
+      readonly delayMs: number;
+      readonly why: string;
+      readonly error: DeviceAgentError;
+    };
 
 export interface DeviceAgentOptions {
   readonly identity: DeviceIdentity;
@@ -40,8 +48,12 @@ export interface DeviceAgentOptions {
   readonly transport?: Transport;
   /** PEM roots trusted beside Node's own. */
   readonly trustedRootsPem?: string;
-  /** Default: exponential backoff with full jitter, for ever. */
+  /** Default: exponential backoff with full jitter, for ever, spread for `fleet`. */
   readonly retryPolicy?: RetryPolicy;
+  /** How many devices may lose their connection together with this one. Default: itself alone. */
+  readonly fleet?: Fleet;
+  /** Default `retry-slowly`. */
+  readonly onRefusal?: OnRefusal;
   /** Handles a cloud-to-device message. One whose handler fails is handed over again on the next connection. */
   readonly onMessage?: MessageHandler;
   /** Time-out and attempts of `onMessage`. */
@@ -110,7 +122,7 @@ export class DeviceAgent {
   async start(): Promise<void> {
     if (this.#running) throw new TypeError('This agent runs already.');
     const { identity } = this.#options;
-    checkValidity(identity, this.#clock.now());
+    if (this.#options.onRefusal === 'end') checkValidity(identity, this.#clock.now());
     const running = this.#open();
     this.#running = running;
     await new Promise<void>((resolve, reject) => {
@@ -211,31 +223,40 @@ export class DeviceAgent {
   }
 
   #run(running: Running, onFirstConnection: () => void): Promise<DeviceAgentError | undefined> {
+    const { connectTo, fleet = { size: 1 }, onRefusal = 'retry-slowly' } = this.#options;
+    const canProvision = 'idScope' in connectTo;
+    const policy = this.#options.retryPolicy ?? exponentialBackoff({ fleet });
     return keepConnected({
       clock: this.#clock,
-      retryPolicy: this.#options.retryPolicy ?? exponentialBackoff(),
+      reconnection: new Reconnection({ policy, fleet, onRefusal, canProvision, random: Math.random }),
       signal: running.stopping.signal,
-      canProvision: 'idScope' in this.#options.connectTo,
-      findHub: (reason) => this.#findHub(running, reason),
-      forgetHub: () => running.store.remove(assignmentName),
+      findHub: (to, reason) => this.#findHub(running, to, reason),
+      hasHub: () => this.#keptHub(running) !== undefined,
       connect: (hub) => this.#connect(running, hub),
       onState: (state, error) => {
         this.#state = state;
         this.#tell({ type: 'status', state, ...(error && { error }) });
         if (state.status === 'Connected') onFirstConnection();
       },
-      onRetry: (attempt, delayMs, error) => this.#tell({ type: 'retry', attempt, delayMs, error }),
+      onRetry: ({ attempt, afterMs, why }, error) =>
+        this.#tell({ type: 'retry', attempt, delayMs: afterMs, why, error }),
     });
   }
 
-  async #findHub({ store, openStream, stopping }: Running, reason: string): Promise<FoundHub> {
-    const { connectTo, identity } = this.#options;
+  #keptHub({ store }: Running): FoundHub | undefined {
+    const { connectTo } = this.#options;
     if ('hostName' in connectTo) return { ...connectTo, isKept: true };
     const kept = store.get(assignmentName) as (Assignment & { readonly idScope: string }) | undefined;
     // A device whose configuration names another DPS instance must not go on to the old one's hub.
-    if (kept?.idScope === connectTo.idScope) {
-      return { hostName: kept.assignedHub, deviceId: kept.deviceId, isKept: true };
-    }
+    if (kept?.idScope !== connectTo.idScope) return undefined;
+    return { hostName: kept.assignedHub, deviceId: kept.deviceId, isKept: true };
+  }
+
+  async #findHub(running: Running, to: Destination, reason: string): Promise<FoundHub> {
+    const { store, openStream, stopping } = running;
+    const { connectTo, identity } = this.#options;
+    const kept = this.#keptHub(running);
+    if ('hostName' in connectTo || (kept && to === 'hub')) return kept as FoundHub;
     this.#tell({ type: 'provisioning', reason });
     const assignment = await registerDevice({
       identity,

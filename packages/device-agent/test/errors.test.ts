@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
-import { deleteEnrollmentGroup, putIndividualEnrollment } from '@contoso/dps-admin';
+import { deleteEnrollmentGroup, deleteIndividualEnrollment, putIndividualEnrollment } from '@contoso/dps-admin';
 import { createLineAuthority, createRootAuthority, issueDeviceCertificate } from '@contoso/pki';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { generate, parser } from 'mqtt-packet';
@@ -12,6 +12,8 @@ import {
   exponentialBackoff,
   loadIdentity,
   provision,
+  systemClock,
+  type Clock,
   type DeviceAgentOptions,
   type DeviceIdentity,
   type ProvisionOptions,
@@ -133,7 +135,7 @@ describe('DPS refuses', () => {
       certificatePem,
       provisioningStatus: 'disabled',
     });
-    const watched = agentWith(identity);
+    const watched = agentWith(identity, { onRefusal: 'end' });
     await expect(watched.agent.start()).rejects.toMatchObject({
       code: expect.stringMatching(/^ERR_AGENT_DPS_(REFUSED|DISABLED)$/),
     });
@@ -147,6 +149,7 @@ describe('DPS refuses', () => {
     const { agent } = agentWith(identity, {
       connectTo: { idScope: '0ne00000000', endpoint: `localhost:${port}` },
       trustedRootsPem: site.rootPem,
+      onRefusal: 'end',
     });
     await expect(agent.start()).rejects.toMatchObject({
       code: 'ERR_AGENT_DPS_DISABLED',
@@ -243,6 +246,7 @@ describe('the hub refuses', () => {
   it('a device that it does not know', async () => {
     const { agent } = agentWith(await issueIdentity(contoso, 'unknown-here'), {
       connectTo: { hostName: contoso.hub.hostName, deviceId: 'unknown-here' },
+      onRefusal: 'end',
     });
     await expect(agent.start()).rejects.toMatchObject({
       code: 'ERR_AGENT_HUB_REFUSED',
@@ -278,7 +282,7 @@ describe('the agent itself refuses', () => {
     const identity = await issueIdentity(contoso, 'expired');
     const now = new Date(identity.notAfter.getTime() + 1);
     const clock = { now: () => now, delay: () => Promise.resolve() };
-    await expect(agentWith(identity, { clock }).agent.start()).rejects.toMatchObject({
+    await expect(agentWith(identity, { clock, onRefusal: 'end' }).agent.start()).rejects.toMatchObject({
       code: 'ERR_AGENT_CERTIFICATE_EXPIRED',
     });
     await expect(provisionWith(identity, { clock })).rejects.toMatchObject({
@@ -330,9 +334,38 @@ describe('the agent itself refuses', () => {
   });
 });
 
+describe('an agent that is refused', () => {
+  it('goes on trying, says so, and comes back when it is let in', async () => {
+    const identity = await issueIdentity(contoso, 'pardoned');
+    const { certificatePem } = await issueDeviceCertificate(contoso.line, { registrationId: 'pardoned' });
+    const enrollment = { dpsName, registrationId: 'pardoned', certificatePem };
+    await putIndividualEnrollment(contoso.session, { ...enrollment, provisioningStatus: 'disabled' });
+    const { agent, next } = agentWith(identity, { retryPolicy: { nextDelayMs: () => 20 } });
+    const starting = agent.start();
+    const { state } = await next('status', (event) => event.state.status === 'Disconnected');
+    expect(state).toMatchObject({ reason: 'BadCredential', recommendedAction: 'WaitForRetryPolicy' });
+    await next('retry', ({ attempt }) => attempt >= 5);
+    await deleteIndividualEnrollment(contoso.session, { dpsName, registrationId: 'pardoned' });
+    await starting;
+    expect(agent.state.status).toBe('Connected');
+  });
+
+  it('goes on with a certificate that is not valid yet: its clock is set later', async () => {
+    const identity = await issueIdentity(contoso, 'clockless');
+    let now = new Date(0);
+    const clock: Clock = { ...systemClock, now: () => now };
+    const { agent, next } = agentWith(identity, { clock, retryPolicy: { nextDelayMs: () => 20 } });
+    const starting = agent.start();
+    await next('retry', ({ attempt, error }) => attempt >= 3 && error.code === 'ERR_AGENT_CERTIFICATE_NOT_YET_VALID');
+    expect(contoso.azure.dps(dpsName).registerCalls('clockless')).toBe(0);
+    now = new Date();
+    await starting;
+  });
+});
+
 describe('clean-up', () => {
   it('ends a running agent for good: group gone, then identity gone', async () => {
-    const { agent } = agentWith(await issueIdentity(contoso, 'cleaned-up'));
+    const { agent } = agentWith(await issueIdentity(contoso, 'cleaned-up'), { onRefusal: 'end' });
     await agent.start();
     await deleteEnrollmentGroup(contoso.session, { dpsName, enrollmentGroupId });
     contoso.azure.hub(hubName).remove('cleaned-up');
