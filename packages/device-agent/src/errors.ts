@@ -27,6 +27,7 @@ import type { NetworkFailureKind } from './network/connection-error.ts';
  * - `ERR_AGENT_RENEWAL_UNREACHABLE`, `ERR_AGENT_RENEWAL_REFUSED`: the source of new certificates doesn't answer, or says no
  * - `ERR_AGENT_RENEWAL_PENDING`: it says "later", `retryAfterMs` when
  * - `ERR_AGENT_RENEWAL_CERTIFICATE`: what it sent is not a certificate that can replace this device's
+ * - `ERR_AGENT_COMMAND`: an order of an operator or the application that can't be followed
  * - `ERR_AGENT_STOPPED`: the agent was stopped before the operation ended
  */
 export type DeviceAgentErrorCode =
@@ -57,6 +58,7 @@ export type DeviceAgentErrorCode =
   | 'ERR_AGENT_RENEWAL_REFUSED'
   | 'ERR_AGENT_RENEWAL_PENDING'
   | 'ERR_AGENT_RENEWAL_CERTIFICATE'
+  | 'ERR_AGENT_COMMAND'
   | 'ERR_AGENT_STOPPED';
 
 /** What is known about a failure besides its code. */

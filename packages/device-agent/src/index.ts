@@ -1,12 +1,14 @@
 export { systemClock } from './clock.ts';
 export type { Clock } from './clock.ts';
-export type { FoundHub } from './connection-loop.ts';
+export type { FoundHub, ProvisioningEvent } from './agent/hub-finder.ts';
+export type { Phase, TransitionEvent } from './agent/phase.ts';
+export type { ReprovisionNames, ReprovisionRequest } from './agent/reprovision-command.ts';
 export type {
   ConnectionState,
   ConnectionStatus,
   ConnectionStatusReason,
   RecommendedAction,
-} from './connection-status.ts';
+} from './agent/connection-status.ts';
 export { defineTwin } from './twin/define-twin.ts';
 export type { DesiredDefinition, PatchOf, PropertiesOf, PropertySchemas, TwinDefinition } from './twin/define-twin.ts';
 export type {
@@ -17,8 +19,8 @@ export type {
   Removable,
 } from './twin/desired-properties.ts';
 export type { TwinEvent } from './twin/device-twin.ts';
-export { DeviceAgent } from './device-agent.ts';
-export type { AgentEvent, DeviceAgentOptions, StopReport } from './device-agent.ts';
+export { DeviceAgent } from './agent/device-agent.ts';
+export type { AgentEvent, DeviceAgentOptions, RenewalOptions, StopReport } from './agent/agent-options.ts';
 export { diagnose } from './diagnosis/diagnose.ts';
 export { exitCode } from './diagnosis/diagnosis.ts';
 export type { CheckName, CheckStatus, Diagnosis, DiagnosisCheck } from './diagnosis/diagnosis.ts';
@@ -26,7 +28,7 @@ export { formatDiagnosis } from './diagnosis/diagnosis-text.ts';
 export type { DiagnoseOptions } from './diagnosis/examination.ts';
 export { checkValidity, loadIdentity } from './identity/device-identity.ts';
 export type { DeviceIdentity, IdentitySource } from './identity/device-identity.ts';
-export type { WorkEvent } from './device-work.ts';
+export type { WorkEvent } from './agent/device-work.ts';
 export type { TokenKey } from './identity/token-key.ts';
 export { CertificateRenewal } from './renewal/certificate-renewal.ts';
 export type { CertificateRenewalOptions, CredentialProof } from './renewal/certificate-renewal.ts';
@@ -67,12 +69,12 @@ export type { CertificateFacts } from './network/certificate-facts.ts';
 export type { NetworkFailureKind } from './network/connection-error.ts';
 export { provision } from './protocol/provision.ts';
 export type { Assignment, ProvisioningService, ProvisionOptions } from './protocol/provision.ts';
-export { spreadWindowMs } from './fleet.ts';
-export type { Destination, Fleet } from './fleet.ts';
-export { exponentialBackoff } from './retry-policy.ts';
-export type { ExponentialBackoffOptions, FailedTry, RetryLane, RetryPolicy } from './retry-policy.ts';
-export { Reconnection } from './reconnection.ts';
-export type { Decision, Failure, NextTry, OnRefusal, ReconnectionOptions } from './reconnection.ts';
-export type { FailureKind, NextStep } from './next-step.ts';
+export { spreadWindowMs } from './agent/fleet.ts';
+export type { Destination, Fleet } from './agent/fleet.ts';
+export { exponentialBackoff } from './agent/retry-policy.ts';
+export type { ExponentialBackoffOptions, FailedTry, RetryLane, RetryPolicy } from './agent/retry-policy.ts';
+export { Reconnection } from './agent/reconnection.ts';
+export type { Decision, Failure, NextTry, OnRefusal, ReconnectionOptions } from './agent/reconnection.ts';
+export type { FailureKind, NextStep } from './agent/next-step.ts';
 export { stopOnSignals } from './stop-on-signals.ts';
 export type { SignalSource } from './stop-on-signals.ts';

@@ -1,4 +1,5 @@
-import type { DeviceAgent, StopReport } from './device-agent.ts';
+import type { StopReport } from './agent/agent-options.ts';
+import type { DeviceAgent } from './agent/device-agent.ts';
 
 /** The part of `process` that this needs. */
 export interface SignalSource {

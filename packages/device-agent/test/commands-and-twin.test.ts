@@ -37,7 +37,8 @@ const reported = (deviceId: string): Record<string, unknown> => {
   const { properties } = contoso.hub.twinOf(deviceId) as unknown as {
     properties: { reported: Record<string, unknown> };
   };
-  const { $metadata: _, $version: __, ...own } = properties.reported;
+  // What the agent itself says of its certificate is not the application's.
+  const { $metadata: _, $version: __, certificate: ___, ...own } = properties.reported;
   return own;
 };
 
@@ -138,12 +139,13 @@ describe('the twin', () => {
       },
     });
     await next('desired-handled');
+    await next('reported', ({ properties }) => 'certificate' in properties);
     contoso.azure.faults.add({ kind: 'throttle', deviceId: 'twin-busy', times: 2 });
     contoso.azure.faults.add({ kind: 'serverError', status: 503, deviceId: 'twin-busy', times: 1 });
     agent.report({ a: 1 });
     agent.report({ a: 2, b: { c: 1 } });
-    await next('reported');
+    await next('reported', ({ properties }) => 'a' in properties);
     expect(reported('twin-busy')).toEqual({ a: 2, b: { c: 1 } });
-    expect(events.filter(({ type }) => type === 'reported')).toHaveLength(1);
+    expect(events.filter((event) => event.type === 'reported' && 'a' in event.properties)).toHaveLength(1);
   });
 });

@@ -43,7 +43,8 @@ describe('an agent on its way', () => {
       applicationProperties: { temperatureAlert: 'true' },
     });
     expect(JSON.parse(Buffer.from(message!.body).toString())).toEqual({ temperature: 31 });
-    expect(events.map(({ type }) => type).slice(0, 4)).toEqual(['provisioning', 'provisioned', 'connecting', 'status']);
+    const types = events.map(({ type }) => type).filter((type) => type !== 'transition');
+    expect(types.slice(0, 4)).toEqual(['provisioning', 'provisioned', 'connecting', 'status']);
     expect(agent.state).toEqual({ status: 'Connected', reason: 'ConnectionOk', recommendedAction: 'PerformNormally' });
   });
 
@@ -53,7 +54,11 @@ describe('an agent on its way', () => {
     await first.agent.stop();
     const second = await start(identity);
     expect(contoso.azure.dps(dpsName).registerCalls('restarted')).toBe(1);
-    expect(second.events[0]).toMatchObject({ type: 'connecting', isKept: true, deviceId: 'restarted' });
+    expect(second.events.find(({ type }) => type !== 'transition')).toMatchObject({
+      type: 'connecting',
+      isKept: true,
+      deviceId: 'restarted',
+    });
   });
 
   it('sends what was given to it before it was connected, in order', async () => {
@@ -202,7 +207,7 @@ describe('the twin', () => {
       onDesired: ({ properties }) => ({ target: { value: properties['target'], code: 200, description: 'done' } }),
     });
     patchDesired('acknowledging', { target: 22 });
-    await next('reported');
+    await next('reported', ({ properties }) => 'target' in properties);
     expect(reportedOf('acknowledging')).toMatchObject({ target: { value: 22, ac: 200, av: 2, ad: 'done' } });
   });
 
@@ -214,10 +219,10 @@ describe('the twin', () => {
       },
     });
     patchDesired('throwing', { target: 1 });
-    await next('reported');
+    await next('reported', ({ properties }) => 'target' in properties);
     expect(reportedOf('throwing')).toMatchObject({ target: { ac: 500, ad: 'too cold' } });
     patchDesired('throwing', { target: 2 });
-    await next('reported', ({ properties }) => (properties['target'] as { ac: number }).ac === 200);
+    await next('reported', ({ properties }) => (properties['target'] as { ac?: number } | undefined)?.ac === 200);
     expect(reportedOf('throwing')).toMatchObject({ target: { value: 2, ac: 200, av: 3 } });
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { DeviceAgentError, type DeviceAgentErrorCode, type FailureKind } from '../src/index.ts';
-import { failureKindOf, nextStep, type Circumstances } from '../src/next-step.ts';
+import { failureKindOf, nextStep, type Circumstances } from '../src/agent/next-step.ts';
 
 /** Each row of docs/reconnecting.md: with a kept hub, and DPS to ask. */
 const rows: readonly [FailureKind, string, string, string][] = [

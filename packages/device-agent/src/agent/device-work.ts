@@ -1,23 +1,23 @@
-import type { Clock } from './clock.ts';
-import { textOf } from './errors.ts';
+import type { Clock } from '../clock.ts';
+import { textOf } from '../errors.ts';
 import {
   Inbox,
   type InboxArrival,
   type InboxEvent,
   type MessageHandler,
   type MessageHandling,
-} from './messages/inbox.ts';
-import { createMethods, type MethodDefinitions, type Methods } from './methods/methods.ts';
-import type { HubSession } from './protocol/hub-session.ts';
-import type { StateStore } from './state/state-store.ts';
-import { Outbox } from './telemetry/outbox.ts';
-import type { OutboxEvent, OutboxOptions } from './telemetry/outbox-options.ts';
-import type { TelemetryMessage } from './telemetry/telemetry-message.ts';
-import { TelemetrySender } from './telemetry/telemetry-sender.ts';
-import type { DesiredDefinition } from './twin/define-twin.ts';
-import type { DesiredHandler } from './twin/desired-properties.ts';
-import { DeviceTwin, type TwinEvent } from './twin/device-twin.ts';
-import type { JsonObject } from './twin/merge-patch.ts';
+} from '../messages/inbox.ts';
+import { createMethods, type MethodDefinitions, type Methods } from '../methods/methods.ts';
+import type { HubSession } from '../protocol/hub-session.ts';
+import type { StateStore } from '../state/state-store.ts';
+import { Outbox } from '../telemetry/outbox.ts';
+import type { OutboxEvent, OutboxOptions } from '../telemetry/outbox-options.ts';
+import type { TelemetryMessage } from '../telemetry/telemetry-message.ts';
+import { TelemetrySender } from '../telemetry/telemetry-sender.ts';
+import type { DesiredDefinition } from '../twin/define-twin.ts';
+import type { DesiredHandler } from '../twin/desired-properties.ts';
+import { DeviceTwin, type TwinEvent } from '../twin/device-twin.ts';
+import type { JsonObject } from '../twin/merge-patch.ts';
 
 /** What the work tells its application. */
 export type WorkEvent =

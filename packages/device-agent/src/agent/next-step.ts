@@ -1,5 +1,5 @@
 import { badCredential, deviceDisabled, retrying, type ConnectionState } from './connection-status.ts';
-import type { DeviceAgentError } from './errors.ts';
+import type { DeviceAgentError } from '../errors.ts';
 import type { Destination } from './fleet.ts';
 import type { RetryLane } from './retry-policy.ts';
 

@@ -1,0 +1,124 @@
+import { DeviceAgentError, type DeviceAgentErrorCode } from '../errors.ts';
+import type { HubAddress } from '../protocol/hub-session.ts';
+import type { Assignment, ProvisioningService } from '../protocol/provision.ts';
+import type { StateStore } from '../state/state-store.ts';
+
+/** A hub to connect to, and how it was found. */
+export interface FoundHub extends HubAddress {
+  /** False where DPS has just been asked. */
+  readonly isKept: boolean;
+}
+
+/** What it tells. */
+export type ProvisioningEvent =
+  | { readonly type: 'provisioning'; readonly reason: string; readonly idScope: string }
+  | { readonly type: 'provisioned'; readonly assignment: Assignment; readonly idScope: string }
+  /** Another DPS was asked for, and doesn't take this device: it stays with the one it has. */
+  | { readonly type: 'move-refused'; readonly idScope: string; readonly error: DeviceAgentError };
+
+export interface HubFinderOptions {
+  readonly store: Pick<StateStore, 'get' | 'put' | 'remove' | 'transaction'>;
+  /** The configuration: a DPS to ask, or a hub. */
+  readonly connectTo: ProvisioningService | HubAddress;
+  readonly register: (service: ProvisioningService) => Promise<Assignment>;
+  readonly onEvent: (event: ProvisioningEvent) => void;
+}
+
+/** As it is kept; DPS of the assignment and the one of the configuration, which wins where it has changed since. */
+interface KeptAssignment extends Assignment {
+  readonly idScope: string;
+  readonly endpoint?: string;
+  readonly configuredIdScope: string;
+}
+
+const assignmentName = 'assignment';
+const moveName = 'move-to';
+
+/** Answers that speak against the device itself; others say nothing about what DPS would decide. */
+const refusals: readonly DeviceAgentErrorCode[] = ['ERR_AGENT_DPS_REFUSED', 'ERR_AGENT_DPS_DISABLED'];
+
+/** Unanswered tries after which a move to another DPS is given up. */
+const movesUntilGivenUp = 5;
+
+/** Knows the device's hub: the kept assignment, or what DPS answers; and moves the device from one DPS to another. */
+export class HubFinder {
+  readonly #options: HubFinderOptions;
+
+  constructor(options: HubFinderOptions) {
+    this.#options = options;
+  }
+
+  /** Whether there is a DPS to ask. */
+  get canProvision(): boolean {
+    return 'idScope' in this.#options.connectTo;
+  }
+
+  kept(): FoundHub | undefined {
+    const { connectTo } = this.#options;
+    if (!('idScope' in connectTo)) return { ...connectTo, isKept: true };
+    const kept = this.#keptAssignment();
+    return kept && { hostName: kept.assignedHub, deviceId: kept.deviceId, isKept: true };
+  }
+
+  /**
+   * Asks DPS, and keeps its answer. A kept hub is forgotten only for another one.
+   *
+   * @throws {DeviceAgentError} what `provision` throws
+   */
+  async register(reason: string): Promise<FoundHub> {
+    const { connectTo, store } = this.#options;
+    if (!('idScope' in connectTo)) throw new TypeError('There is no DPS to ask: the agent was given a hub.');
+    const move = store.get(moveName) as (ProvisioningService & { readonly tries: number }) | undefined;
+    const service = move ? toService(move) : this.service();
+    const { idScope } = service;
+    this.#options.onEvent({ type: 'provisioning', reason, idScope });
+    let assignment: Assignment;
+    try {
+      assignment = await this.#options.register(service);
+    } catch (error) {
+      if (move && error instanceof DeviceAgentError) this.#countMove(move, error);
+      throw error;
+    }
+    const kept: KeptAssignment = { ...assignment, ...service, configuredIdScope: connectTo.idScope };
+    store.transaction(() => {
+      store.put(assignmentName, kept);
+      if (move) store.remove(moveName);
+    });
+    this.#options.onEvent({ type: 'provisioned', assignment, idScope });
+    return { hostName: assignment.assignedHub, deviceId: assignment.deviceId, isKept: false };
+  }
+
+  /** The DPS that the device is with: the configured one, or the one that it was moved to. */
+  service(): ProvisioningService {
+    const { connectTo } = this.#options;
+    if (!('idScope' in connectTo)) throw new TypeError('There is no DPS to ask: the agent was given a hub.');
+    return toService(this.#keptAssignment() ?? connectTo);
+  }
+
+  /** The next registration goes to this DPS; where it doesn't take the device, everything stays as it is. */
+  moveTo(service: ProvisioningService): void {
+    this.#options.store.put(moveName, { ...service, tries: 0 });
+  }
+
+  #keptAssignment(): KeptAssignment | undefined {
+    const { connectTo, store } = this.#options;
+    const kept = store.get(assignmentName) as KeptAssignment | undefined;
+    // A device whose configuration names another DPS instance must not go on to the old one's hub.
+    return 'idScope' in connectTo && kept?.configuredIdScope === connectTo.idScope ? kept : undefined;
+  }
+
+  #countMove(move: ProvisioningService & { readonly tries: number }, error: DeviceAgentError): void {
+    const tries = move.tries + 1;
+    const isGivenUp = refusals.includes(error.code) || tries >= movesUntilGivenUp;
+    if (!isGivenUp) {
+      this.#options.store.put(moveName, { ...move, tries });
+      return;
+    }
+    this.#options.store.remove(moveName);
+    this.#options.onEvent({ type: 'move-refused', idScope: move.idScope, error });
+  }
+}
+
+function toService({ idScope, endpoint }: ProvisioningService): ProvisioningService {
+  return { idScope, ...(endpoint !== undefined && { endpoint }) };
+}
