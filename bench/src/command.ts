@@ -1,5 +1,6 @@
 import { benchColdStart } from './cold-start.ts';
 import { benchEmulator } from './emulator.ts';
+import { simulateFleet } from './fleet-simulation.ts';
 import { benchPki } from './pki.ts';
 import { showReport, type Bench } from './report.ts';
 
@@ -7,6 +8,7 @@ const benches: Readonly<Record<string, Bench>> = {
   'cold-start': benchColdStart,
   pki: benchPki,
   emulator: benchEmulator,
+  fleet: simulateFleet,
 };
 
 const args = process.argv.slice(2);

@@ -42,6 +42,8 @@ export function thermostatAgent(
 ): DeviceAgent {
   return new DeviceAgent({
     ...options,
+    // A command has to end with its error; a device that nobody watches would go on trying.
+    onRefusal: 'end',
     onMessage: (message) => reporter.step('Cloud-to-device message', { message: describeMessage(message) }),
     methods: { getReport: () => thermostat.getReport() },
     onDesired: (change) => thermostat.handleDesired(change),

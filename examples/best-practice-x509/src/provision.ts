@@ -52,6 +52,7 @@ export async function provisionDevice(options: ProvisionOptions, reporter: Repor
     transport,
     ...trust,
     retryPolicy: exponentialBackoff({ maximumAttempts: options.attempts - 1 }),
+    onRefusal: 'end',
     onEvent: (event) => reportEvent(reporter, event),
   });
   await agent.start();

@@ -1,9 +1,10 @@
 import type { Clock } from './clock.ts';
-import { closed, connected, retryExpired, retrying, type ConnectionState } from './connection-status.ts';
+import { closed, connected, type ConnectionState } from './connection-status.ts';
 import { DeviceAgentError, textOf } from './errors.ts';
-import { nextStep } from './next-step.ts';
+import type { Destination } from './fleet.ts';
+import { failureKindOf } from './next-step.ts';
 import type { HubAddress } from './protocol/hub-session.ts';
-import type { RetryPolicy } from './retry-policy.ts';
+import type { Decision, NextTry, Reconnection } from './reconnection.ts';
 
 /** A hub to connect to, and how it was found. */
 export interface FoundHub extends HubAddress {
@@ -14,47 +15,56 @@ export interface FoundHub extends HubAddress {
 /** What the loop drives; everything that touches disk or network is in here. */
 export interface ConnectionLoop {
   readonly clock: Clock;
-  readonly retryPolicy: RetryPolicy;
+  /** Says what comes next. */
+  readonly reconnection: Reconnection;
   /** Aborted by `stop`. */
   readonly signal: AbortSignal;
-  /** Whether there is a DPS to go back to. */
-  readonly canProvision: boolean;
-  /** The kept assignment, or DPS's answer to a new registration, made for the reason given. */
-  readonly findHub: (reason: string) => Promise<FoundHub>;
-  readonly forgetHub: () => void;
+  /** The kept hub, or where there is none, or DPS is wanted, its answer to a new registration, made for the reason given. */
+  readonly findHub: (to: Destination, reason: string) => Promise<FoundHub>;
+  readonly hasHub: () => boolean;
   /** Resolves when connected; `lost` resolves with the error that ends the connection. */
   readonly connect: (hub: FoundHub) => Promise<{ readonly lost: Promise<DeviceAgentError> }>;
   readonly onState: (state: ConnectionState, error?: DeviceAgentError) => void;
-  readonly onRetry: (attempt: number, delayMs: number, error: DeviceAgentError) => void;
-}
-
-interface Counters {
-  attempt: number;
-  hubRefusals: number;
-  reason: string;
+  readonly onRetry: (next: NextTry, error: DeviceAgentError) => void;
 }
 
 /** Connects, and connects again, until stopped (undefined) or refused for good (the error). */
 export async function keepConnected(loop: ConnectionLoop): Promise<DeviceAgentError | undefined> {
-  const counters: Counters = { attempt: 0, hubRefusals: 0, reason: 'no assignment is kept' };
+  const { clock, reconnection, signal } = loop;
+  let to: Destination = 'hub';
+  let reason = 'no assignment is kept';
+  await wait(loop, reconnection.startDelayMs());
   for (;;) {
-    const error = await oneConnection(loop, counters);
-    if (loop.signal.aborted) {
+    const error = await oneConnection(loop, to, reason);
+    if (signal.aborted) {
       loop.onState(closed);
       return undefined;
     }
-    const end = await afterFailure(loop, counters, error);
-    if (end) {
-      loop.onState(end.state, end.error);
-      return end.error;
-    }
+    const decision = reconnection.failed({
+      kind: failureKindOf(error),
+      retryAfterMs: error.retryAfterMs,
+      hasHub: loop.hasHub(),
+      nowMs: clock.now().getTime(),
+    });
+    if (decision.to === 'nowhere') return end(loop, decision, error);
+    loop.onState(decision.state, error);
+    loop.onRetry(decision, error);
+    ({ to } = decision);
+    reason = `${decision.why}: ${error.message}`;
+    await wait(loop, decision.afterMs);
   }
 }
 
-async function oneConnection(loop: ConnectionLoop, counters: Counters): Promise<DeviceAgentError> {
+/** A stop while waiting is seen by the next try. */
+async function wait({ clock, signal }: ConnectionLoop, delayMs: number): Promise<void> {
+  if (delayMs > 0) await clock.delay(delayMs, signal).catch(() => undefined);
+}
+
+async function oneConnection(loop: ConnectionLoop, to: Destination, reason: string): Promise<DeviceAgentError> {
   try {
-    const { lost } = await loop.connect(await loop.findHub(counters.reason));
-    counters.attempt = counters.hubRefusals = 0;
+    loop.signal.throwIfAborted();
+    const { lost } = await loop.connect(await loop.findHub(to, reason));
+    loop.reconnection.connected(loop.clock.now().getTime());
     loop.onState(connected);
     return await lost;
   } catch (thrown) {
@@ -63,28 +73,14 @@ async function oneConnection(loop: ConnectionLoop, counters: Counters): Promise<
   }
 }
 
-/** Waits until the next try; or says how it ends. A stop while waiting is seen by the next try. */
-async function afterFailure(
+function end(
   loop: ConnectionLoop,
-  counters: Counters,
+  { state }: Extract<Decision, { to: 'nowhere' }>,
   error: DeviceAgentError,
-): Promise<{ state: ConnectionState; error: DeviceAgentError } | undefined> {
-  const isRefusal = error.code === 'ERR_AGENT_HUB_REFUSED';
-  counters.attempt += 1;
-  if (isRefusal) counters.hubRefusals += 1;
-  const step = nextStep({ error, ...counters, canProvision: loop.canProvision });
-  if (step.to === 'end') return { state: step.state, error };
-  loop.onState(retrying, error);
-  if (step.to === 'dps') {
-    loop.forgetHub();
-    counters.reason = error.message;
-  }
-  if (step.after === 'now') return undefined;
-  const delayMs = loop.retryPolicy.nextDelayMs(counters.attempt, isRefusal ? 'throttled' : 'transient');
-  if (delayMs === undefined) return { state: retryExpired, error: expired(error, counters.attempt) };
-  loop.onRetry(counters.attempt, delayMs, error);
-  await loop.clock.delay(delayMs, loop.signal).catch(() => undefined);
-  return undefined;
+): DeviceAgentError {
+  const last = state.reason === 'RetryExpired' ? expired(error, loop.reconnection.attempt) : error;
+  loop.onState(state, last);
+  return last;
 }
 
 function expired(error: DeviceAgentError, attempts: number): DeviceAgentError {

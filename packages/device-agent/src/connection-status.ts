@@ -17,7 +17,7 @@ export type ConnectionState =
   | {
       readonly status: 'Disconnected';
       readonly reason: 'BadCredential' | 'DeviceDisabled';
-      readonly recommendedAction: 'Quit';
+      readonly recommendedAction: 'WaitForRetryPolicy' | 'Quit';
     }
   | {
       readonly status: 'Disconnected';
@@ -39,19 +39,27 @@ export const retrying: ConnectionState = {
   recommendedAction: 'WaitForRetryPolicy',
 };
 
-/** Another credential may help; the same one won't. */
+/** Another credential may help; the same one hardly will. The agent goes on trying, slowly. */
 export const badCredential: ConnectionState = {
   status: 'Disconnected',
   reason: 'BadCredential',
-  recommendedAction: 'Quit',
+  recommendedAction: 'WaitForRetryPolicy',
 };
 
-/** Only somebody with rights in Azure can mend this. */
+/** Only somebody with rights in Azure can mend this. The agent goes on trying, slowly. */
 export const deviceDisabled: ConnectionState = {
   status: 'Disconnected',
   reason: 'DeviceDisabled',
-  recommendedAction: 'Quit',
+  recommendedAction: 'WaitForRetryPolicy',
 };
+
+/** The same, where the agent doesn't go on. */
+export function ended(state: ConnectionState): ConnectionState {
+  if (state.reason === 'BadCredential' || state.reason === 'DeviceDisabled') {
+    return { ...state, recommendedAction: 'Quit' };
+  }
+  return state;
+}
 
 /** The retry policy has ended; `start()` begins anew. */
 export const retryExpired: ConnectionState = {

@@ -7,6 +7,7 @@ import type { NetworkFailureKind } from './network/connection-error.ts';
  * - `ERR_AGENT_IDENTITY_FILE`: a certificate or key file is missing or can't be read
  * - `ERR_AGENT_PASSWORD`: the password doesn't open the PFX or the key
  * - `ERR_AGENT_IDENTITY_INVALID`: no certificate in it, no key in it, or the two don't belong together
+ * - `ERR_AGENT_TOKEN`: a key in a PKCS#11 token can't be used: no engine, no token, no such key
  * - `ERR_AGENT_CERTIFICATE_EXPIRED`, `ERR_AGENT_CERTIFICATE_NOT_YET_VALID`: by this device's clock
  * - `ERR_AGENT_DPS_REFUSED`: DPS knows nothing that lets this device in
  * - `ERR_AGENT_DPS_DISABLED`: the device's enrollment is disabled
@@ -17,14 +18,22 @@ import type { NetworkFailureKind } from './network/connection-error.ts';
  * - `ERR_AGENT_SERVER_UNTRUSTED`: the other side's certificate isn't trusted or isn't for that name
  * - `ERR_AGENT_RETRY_EXPIRED`: the retry policy has ended
  * - `ERR_AGENT_STATE`: the state folder can't be written, is damaged, or another agent holds it
- * - `ERR_AGENT_MESSAGE_TOO_LARGE`: a telemetry message above the hub's 256 KiB
- * - `ERR_AGENT_TWIN`: the hub refused reported properties
+ * - `ERR_AGENT_MESSAGE_TOO_LARGE`: a telemetry message above the hub's 256 KiB, or properties above MQTT's topic length
+ * - `ERR_AGENT_MESSAGE_INVALID`: a telemetry message that the hub would not take, or would take as something else
+ * - `ERR_AGENT_OUTBOX_FULL`: the outbox has reached its limit, and its rule is to take nothing new
+ * - `ERR_AGENT_TWIN`: reported properties break the twin's limits or their schema, or the hub refused them
+ * - `ERR_AGENT_HANDLER_TIMEOUT`: a handler of the application took longer than its time-out
+ * - `ERR_AGENT_CLOCK`: this device's clock is clearly wrong, so nothing that depends on it is done
+ * - `ERR_AGENT_RENEWAL_UNREACHABLE`, `ERR_AGENT_RENEWAL_REFUSED`: the source of new certificates doesn't answer, or says no
+ * - `ERR_AGENT_RENEWAL_PENDING`: it says "later", `retryAfterMs` when
+ * - `ERR_AGENT_RENEWAL_CERTIFICATE`: what it sent is not a certificate that can replace this device's
  * - `ERR_AGENT_STOPPED`: the agent was stopped before the operation ended
  */
 export type DeviceAgentErrorCode =
   | 'ERR_AGENT_IDENTITY_FILE'
   | 'ERR_AGENT_PASSWORD'
   | 'ERR_AGENT_IDENTITY_INVALID'
+  | 'ERR_AGENT_TOKEN'
   | 'ERR_AGENT_CERTIFICATE_EXPIRED'
   | 'ERR_AGENT_CERTIFICATE_NOT_YET_VALID'
   | 'ERR_AGENT_DPS_REFUSED'
@@ -39,7 +48,15 @@ export type DeviceAgentErrorCode =
   | 'ERR_AGENT_RETRY_EXPIRED'
   | 'ERR_AGENT_STATE'
   | 'ERR_AGENT_MESSAGE_TOO_LARGE'
+  | 'ERR_AGENT_MESSAGE_INVALID'
+  | 'ERR_AGENT_OUTBOX_FULL'
   | 'ERR_AGENT_TWIN'
+  | 'ERR_AGENT_HANDLER_TIMEOUT'
+  | 'ERR_AGENT_CLOCK'
+  | 'ERR_AGENT_RENEWAL_UNREACHABLE'
+  | 'ERR_AGENT_RENEWAL_REFUSED'
+  | 'ERR_AGENT_RENEWAL_PENDING'
+  | 'ERR_AGENT_RENEWAL_CERTIFICATE'
   | 'ERR_AGENT_STOPPED';
 
 /** What is known about a failure besides its code. */

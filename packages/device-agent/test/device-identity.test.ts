@@ -77,6 +77,35 @@ describe('loadIdentity', () => {
     expect(encrypted).toEqual(plain);
   });
 
+  it('ok: leaves out what does not belong to the chain, says so, and sends nothing twice', async () => {
+    const stranger = await createRootAuthority({ commonName: 'Stranger CA' });
+    const chainPem = device.chainPem + stranger.certificatePem + device.chainPem;
+    const identity = await loadIdentity({ chainPem, privateKeyPem: device.privateKeyPem });
+    expect(identity.chainPem.replace(/\s/g, '')).toBe(device.chainPem.replace(/\s/g, ''));
+    expect(identity.leftOut).toEqual(['CN=Stranger CA']);
+  });
+
+  it("ok: carries the certificate's facts", async () => {
+    const { certificate, thumbprintSha1 } = await loadIdentity({ pfxFile, password });
+    expect(certificate).toEqual({
+      whose: 'device',
+      subject: 'CN=thermostat-1',
+      issuer: 'CN=line-1',
+      notBefore: device.notBefore.toISOString(),
+      notAfter: device.notAfter.toISOString(),
+      thumbprintSha256: device.thumbprintSha256,
+    });
+    expect(thumbprintSha1).toBe(device.thumbprintSha1);
+  });
+
+  it('fail: a key of another device, with the facts of the certificate', async () => {
+    const mixed = loadIdentity({ chainPem: device.chainPem, privateKeyPem: other.privateKeyPem });
+    await expect(mixed).rejects.toMatchObject({
+      advice: 'Pair the certificate with the key it was issued for.',
+      certificate: { subject: 'CN=thermostat-1', thumbprintSha256: device.thumbprintSha256 },
+    });
+  });
+
   it.each<[string, string, RegExp, () => Promise<IdentitySource>]>([
     [
       'a file that is not there',

@@ -1,8 +1,9 @@
+import { join } from 'node:path';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
-import { deleteEnrollmentGroup, putIndividualEnrollment } from '@contoso/dps-admin';
+import { deleteEnrollmentGroup, deleteIndividualEnrollment, putIndividualEnrollment } from '@contoso/dps-admin';
 import { createLineAuthority, createRootAuthority, issueDeviceCertificate } from '@contoso/pki';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { generate, parser } from 'mqtt-packet';
@@ -11,6 +12,8 @@ import {
   exponentialBackoff,
   loadIdentity,
   provision,
+  systemClock,
+  type Clock,
   type DeviceAgentOptions,
   type DeviceIdentity,
   type ProvisionOptions,
@@ -132,7 +135,7 @@ describe('DPS refuses', () => {
       certificatePem,
       provisioningStatus: 'disabled',
     });
-    const watched = agentWith(identity);
+    const watched = agentWith(identity, { onRefusal: 'end' });
     await expect(watched.agent.start()).rejects.toMatchObject({
       code: expect.stringMatching(/^ERR_AGENT_DPS_(REFUSED|DISABLED)$/),
     });
@@ -146,6 +149,7 @@ describe('DPS refuses', () => {
     const { agent } = agentWith(identity, {
       connectTo: { idScope: '0ne00000000', endpoint: `localhost:${port}` },
       trustedRootsPem: site.rootPem,
+      onRefusal: 'end',
     });
     await expect(agent.start()).rejects.toMatchObject({
       code: 'ERR_AGENT_DPS_DISABLED',
@@ -242,6 +246,7 @@ describe('the hub refuses', () => {
   it('a device that it does not know', async () => {
     const { agent } = agentWith(await issueIdentity(contoso, 'unknown-here'), {
       connectTo: { hostName: contoso.hub.hostName, deviceId: 'unknown-here' },
+      onRefusal: 'end',
     });
     await expect(agent.start()).rejects.toMatchObject({
       code: 'ERR_AGENT_HUB_REFUSED',
@@ -252,11 +257,20 @@ describe('the hub refuses', () => {
   });
 
   it('reported properties beyond its rules, and the agent goes on', async () => {
-    const { agent, next } = agentWith(await issueIdentity(contoso, 'misreporting'));
+    const identity = await issueIdentity(contoso, 'misreporting');
+    const pages = (name: string): Record<string, unknown> =>
+      Object.fromEntries(Array.from({ length: 5 }, (_, page) => [`${name}${page}`, 'x'.repeat(4_000)]));
+    const before = agentWith(identity);
+    await before.agent.start();
+    before.agent.report(pages('old'));
+    await before.next('reported');
+    await before.agent.stop();
+    // With its memory gone, the device can't know that the hub's twin is nearly full.
+    const { agent, next } = agentWith(identity, { stateFolder: join(contoso.folder, 'new-disk') });
     await agent.start();
-    agent.report({ 'not.allowed': 1 });
+    agent.report(pages('new'));
     const { error } = await next('twin-failed');
-    expect(error).toMatchObject({ code: 'ERR_AGENT_TWIN', message: expect.stringMatching(/not\.allowed/) });
+    expect(error).toMatchObject({ code: 'ERR_AGENT_TWIN', azureCode: 400, message: expect.stringMatching(/new\d/) });
     agent.report({ allowed: 1 });
     await next('reported', ({ properties }) => properties['allowed'] === 1);
     expect(agent.state.status).toBe('Connected');
@@ -268,7 +282,7 @@ describe('the agent itself refuses', () => {
     const identity = await issueIdentity(contoso, 'expired');
     const now = new Date(identity.notAfter.getTime() + 1);
     const clock = { now: () => now, delay: () => Promise.resolve() };
-    await expect(agentWith(identity, { clock }).agent.start()).rejects.toMatchObject({
+    await expect(agentWith(identity, { clock, onRefusal: 'end' }).agent.start()).rejects.toMatchObject({
       code: 'ERR_AGENT_CERTIFICATE_EXPIRED',
     });
     await expect(provisionWith(identity, { clock })).rejects.toMatchObject({
@@ -320,9 +334,38 @@ describe('the agent itself refuses', () => {
   });
 });
 
+describe('an agent that is refused', () => {
+  it('goes on trying, says so, and comes back when it is let in', async () => {
+    const identity = await issueIdentity(contoso, 'pardoned');
+    const { certificatePem } = await issueDeviceCertificate(contoso.line, { registrationId: 'pardoned' });
+    const enrollment = { dpsName, registrationId: 'pardoned', certificatePem };
+    await putIndividualEnrollment(contoso.session, { ...enrollment, provisioningStatus: 'disabled' });
+    const { agent, next } = agentWith(identity, { retryPolicy: { nextDelayMs: () => 20 } });
+    const starting = agent.start();
+    const { state } = await next('status', (event) => event.state.status === 'Disconnected');
+    expect(state).toMatchObject({ reason: 'BadCredential', recommendedAction: 'WaitForRetryPolicy' });
+    await next('retry', ({ attempt }) => attempt >= 5);
+    await deleteIndividualEnrollment(contoso.session, { dpsName, registrationId: 'pardoned' });
+    await starting;
+    expect(agent.state.status).toBe('Connected');
+  });
+
+  it('goes on with a certificate that is not valid yet: its clock is set later', async () => {
+    const identity = await issueIdentity(contoso, 'clockless');
+    let now = new Date(0);
+    const clock: Clock = { ...systemClock, now: () => now };
+    const { agent, next } = agentWith(identity, { clock, retryPolicy: { nextDelayMs: () => 20 } });
+    const starting = agent.start();
+    await next('retry', ({ attempt, error }) => attempt >= 3 && error.code === 'ERR_AGENT_CERTIFICATE_NOT_YET_VALID');
+    expect(contoso.azure.dps(dpsName).registerCalls('clockless')).toBe(0);
+    now = new Date();
+    await starting;
+  });
+});
+
 describe('clean-up', () => {
   it('ends a running agent for good: group gone, then identity gone', async () => {
-    const { agent } = agentWith(await issueIdentity(contoso, 'cleaned-up'));
+    const { agent } = agentWith(await issueIdentity(contoso, 'cleaned-up'), { onRefusal: 'end' });
     await agent.start();
     await deleteEnrollmentGroup(contoso.session, { dpsName, enrollmentGroupId });
     contoso.azure.hub(hubName).remove('cleaned-up');

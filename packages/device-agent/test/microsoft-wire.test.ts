@@ -94,7 +94,7 @@ describe('what the agent says is what Microsoft’s client says', () => {
       `localhost:${theirRelay.port}`,
       contoso.idScope,
       new provisioningMqtt.Mqtt(microsoftBase() as never),
-      new X509Security(theirs!.registrationId, { cert: theirs!.chainPem, key: theirs!.privateKeyPem }),
+      new X509Security(theirs!.registrationId, { cert: theirs!.chainPem, key: theirs!.privateKeyPem ?? '' }),
     );
     await client.register();
 
@@ -138,7 +138,7 @@ describe('what the agent says is what Microsoft’s client says', () => {
       `${hubHost}:${theirRelay.port}`,
       {
         cert: theirs.chainPem,
-        key: theirs.privateKeyPem,
+        key: theirs.privateKeyPem ?? '',
       },
     );
     const client = new iotDevice.Client(new deviceMqtt.Mqtt(provider, microsoftBase()));

@@ -1,71 +1,79 @@
 import { describe, expect, it } from '@jest/globals';
-import { DeviceAgentError, exponentialBackoff } from '../src/index.ts';
-import type { DeviceAgentErrorCode } from '../src/index.ts';
-import { nextStep } from '../src/next-step.ts';
+import { exponentialBackoff, spreadWindowMs, type FailedTry, type RetryLane } from '../src/index.ts';
+
+const failed = (lane: RetryLane, attemptInLane: number, rest: Partial<FailedTry> = {}): FailedTry => ({
+  attempt: attemptInLane,
+  lane,
+  attemptInLane,
+  to: 'hub',
+  ...rest,
+});
+
+/** Shortest and longest wait of a lane, in seconds. */
+const range = (lane: RetryLane, attemptInLane: number, rest: Partial<FailedTry> = {}): (number | undefined)[] =>
+  [0, 1].map((random) => {
+    const delayMs = exponentialBackoff({ random: () => random }).nextDelayMs(failed(lane, attemptInLane, rest));
+    return delayMs && delayMs / 1_000;
+  });
 
 describe('exponentialBackoff', () => {
   it('doubles the ceiling up to the maximum and takes a random part of it', () => {
     const policy = exponentialBackoff({ firstMs: 1_000, maximumMs: 5_000, random: () => 0.5 });
-    expect([1, 2, 3, 4, 5].map((attempt) => policy.nextDelayMs(attempt, 'transient'))).toEqual([
+    expect([1, 2, 3, 4, 5].map((attempt) => policy.nextDelayMs(failed('transient', attempt)))).toEqual([
       500, 1_000, 2_000, 2_500, 2_500,
     ]);
   });
 
-  it('spreads over the whole ceiling', () => {
-    const at = (random: number): number | undefined =>
-      exponentialBackoff({ random: () => random }).nextDelayMs(20, 'transient');
-    expect([at(0), at(0.999)]).toEqual([0, 99_900]);
+  it.each<[string, RetryLane, FailedTry['to'], number[], number[]]>([
+    ['transient, hub', 'transient', 'hub', [0, 1], [0, 100]],
+    ['transient, DPS', 'transient', 'dps', [1, 6], [1, 101]],
+    ['unavailable: 5 s at least', 'unavailable', 'hub', [5, 15], [5, 905]],
+    ['throttled: 10 s at least', 'throttled', 'dps', [10, 20], [10, 910]],
+    ['refused: a minute to an hour', 'refused', 'dps', [60, 120], [60, 3_660]],
+  ])('waits by lane, the first time and at last: %s', (_, lane, to, first, last) => {
+    // A device alone has a window of 12 ms at the hub and 71 ms at DPS.
+    const near = (values: (number | undefined)[], expected: number[]): void =>
+      values.forEach((value, index) => expect(value).toBeCloseTo(expected[index]!, 1));
+    near(range(lane, 1, { to }), first);
+    near(range(lane, 40, { to }), last);
   });
 
-  it('waits at least the floor where the service asked for less', () => {
-    expect(exponentialBackoff({ random: () => 0 }).nextDelayMs(1, 'throttled')).toBe(10_000);
+  it('spreads over the whole range, unlike Microsoft’s Node SDK', () => {
+    const draws = Array.from({ length: 101 }, (_, index) => index / 101);
+    const waits = draws.map((random) => exponentialBackoff({ random: () => random }).nextDelayMs(failed('refused', 7)));
+    const gaps = waits.slice(1).map((wait, index) => wait! - waits[index]!);
+    expect(Math.max(...gaps) - Math.min(...gaps)).toBeLessThan(1);
+    expect([waits[0], Math.round(waits[100]! / 1_000)]).toEqual([60_000, 3_624]);
   });
 
-  it('gives up after the maximum of tries, and never without one', () => {
-    expect(exponentialBackoff({ maximumAttempts: 2 }).nextDelayMs(3, 'transient')).toBeUndefined();
-    expect(exponentialBackoff().nextDelayMs(1_000_000, 'transient')).toBeDefined();
+  it('gives up after the maximum of tries, whatever their lanes, and never without one', () => {
+    const limited = exponentialBackoff({ maximumAttempts: 2 });
+    expect(limited.nextDelayMs(failed('unavailable', 1, { attempt: 2 }))).toBeDefined();
+    expect(limited.nextDelayMs(failed('unavailable', 1, { attempt: 3 }))).toBeUndefined();
+    expect(exponentialBackoff().nextDelayMs(failed('transient', 1_000_000))).toBeDefined();
   });
 });
 
-describe('nextStep', () => {
-  const step = (
-    code: DeviceAgentErrorCode,
-    rest: { attempt?: number; hubRefusals?: number; canProvision?: boolean } = {},
-  ): unknown =>
-    nextStep({ error: new DeviceAgentError(code, 'x'), attempt: 1, hubRefusals: 0, canProvision: true, ...rest });
-  const to = (where: unknown): unknown => ({ to: where, after: 'delay' });
+describe('a fleet', () => {
+  const fleet = { size: 100_000 };
 
-  it.each<[string, unknown, unknown]>([
-    ['ok: a hub that is down is tried again', step('ERR_AGENT_HUB_UNREACHABLE', { attempt: 9 }), to('hub')],
-    ['ok: the tenth failure in a row asks DPS', step('ERR_AGENT_HUB_UNREACHABLE', { attempt: 10 }), to('dps')],
-    [
-      'ok: without a DPS it stays with the hub',
-      step('ERR_AGENT_HUB_UNREACHABLE', { attempt: 10, canProvision: false }),
-      to('hub'),
-    ],
-    [
-      'ok: a refusing hub sends it to DPS at once',
-      step('ERR_AGENT_HUB_REFUSED', { hubRefusals: 1 }),
-      { to: 'dps', after: 'now' },
-    ],
-    ['ok: a second refusal waits first', step('ERR_AGENT_HUB_REFUSED', { hubRefusals: 2 }), to('dps')],
-    ['ok: DPS that fails is tried again', step('ERR_AGENT_DPS_FAILED'), to('hub')],
-    ['ok: DPS that is down is tried again', step('ERR_AGENT_DPS_UNREACHABLE'), to('hub')],
-  ])('%s', (_, actual, expected) => {
-    expect(actual).toEqual(expected);
+  it('needs its size over the quota, of which it uses 80 %', () => {
+    expect(Math.round(spreadWindowMs(fleet, 'hub') / 1_000)).toBe(1_250);
+    expect(Math.round(spreadWindowMs(fleet, 'dps') / 60_000)).toBe(125);
+    expect(Math.round(spreadWindowMs({ size: 100_000, hubConnectionsPerSecond: 1_200 }, 'hub') / 1_000)).toBe(104);
   });
 
-  it.each<[string, unknown, string]>([
-    ['fail: a third refusal', step('ERR_AGENT_HUB_REFUSED', { hubRefusals: 3 }), 'BadCredential'],
-    [
-      'fail: a refusal without a DPS to ask',
-      step('ERR_AGENT_HUB_REFUSED', { hubRefusals: 1, canProvision: false }),
-      'BadCredential',
-    ],
-    ['fail: DPS refuses', step('ERR_AGENT_DPS_REFUSED'), 'BadCredential'],
-    ['fail: enrollment disabled', step('ERR_AGENT_DPS_DISABLED'), 'DeviceDisabled'],
-    ['fail: certificate expired', step('ERR_AGENT_CERTIFICATE_EXPIRED'), 'BadCredential'],
-  ])('%s ends it', (_, actual, reason) => {
-    expect(actual).toMatchObject({ to: 'end', state: { status: 'Disconnected', reason, recommendedAction: 'Quit' } });
+  it('spreads the first wait over its window, and keeps each device’s moment from then on', () => {
+    const windowMs = spreadWindowMs(fleet, 'hub');
+    const at = (random: number, attempt: number): number | undefined =>
+      exponentialBackoff({ fleet, random: () => random }).nextDelayMs(failed('transient', attempt));
+    expect([at(0, 1), at(0.5, 1), at(1, 1)]).toEqual([0, windowMs / 2, windowMs]);
+    expect([at(0, 2), at(1, 2), at(1, 40)]).toEqual([windowMs, windowMs, windowMs]);
+  });
+
+  it('lets those who met a full door come back soon, once', () => {
+    const policy = exponentialBackoff({ fleet, random: () => 0.5 });
+    expect(policy.nextDelayMs(failed('unavailable', 1))).toBe(10_000);
+    expect(policy.nextDelayMs(failed('unavailable', 2))).toBe(spreadWindowMs(fleet, 'hub'));
   });
 });

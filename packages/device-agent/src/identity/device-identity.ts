@@ -2,7 +2,9 @@ import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { DeviceAgentError, textOf } from '../errors.ts';
 import { certificateFacts, type CertificateFacts } from '../network/certificate-facts.ts';
+import { commonNameOf, oneLine, orderChain, readCertificates, toThumbprint } from './certificate-chain.ts';
 import { readPfx } from './pfx.ts';
+import { checkTokenKey, findTokenLeaf, type TokenKey } from './token-key.ts';
 
 /** A device's certificate with its chain and private key, checked to belong together. */
 export interface DeviceIdentity {
@@ -10,65 +12,78 @@ export interface DeviceIdentity {
   readonly registrationId: string;
   /** PEM, leaf first, then each issuer as far as the source held them: all of it is sent in the TLS handshake. */
   readonly chainPem: string;
-  /** PEM, PKCS #8, not encrypted. */
-  readonly privateKeyPem: string;
+  /** PEM, PKCS #8, not encrypted; undefined where the key is in a token. */
+  readonly privateKeyPem?: string;
+  /** Where the key is that never leaves its token; undefined where it is in `privateKeyPem`. */
+  readonly pkcs11?: TokenKey;
   /** Subjects as `CN=...`, leaf first. */
   readonly chainSubjects: readonly string[];
   /** Who issued the last certificate of the chain; equal to the last subject where that one is a root. */
   readonly lastIssuer: string;
+  /** Subjects of certificates that the source held and that don't belong to the chain: they are not sent. */
+  readonly leftOut: readonly string[];
   readonly notBefore: Date;
   readonly notAfter: Date;
   /** 64 upper-case hex digits. */
   readonly thumbprintSha256: string;
+  /** 40 upper-case hex digits: what the portal of DPS shows. */
+  readonly thumbprintSha1: string;
   /** The leaf's facts, for errors and events. */
   readonly certificate: CertificateFacts;
 }
 
-/** Where an identity comes from: a PFX, a PEM pair, or PEM text that the caller already holds. */
+/** Where an identity comes from: a PFX, PEM files, PEM text that the caller already holds, or PEM with a key in a token. */
 export type IdentitySource =
   | { readonly pfxFile: string; readonly password: string }
   | { readonly chainFile: string; readonly keyFile: string; readonly password?: string }
-  | { readonly chainPem: string; readonly privateKeyPem: string };
+  | { readonly chainPem: string; readonly privateKeyPem: string }
+  | { readonly chainFile: string; readonly pkcs11: TokenKey }
+  | { readonly chainPem: string; readonly pkcs11: TokenKey };
 
 /**
  * Reads a device's identity and checks it: certificate and key belong together, the chain is put into order.
  *
- * Expiry is checked by `checkValidity`, at each use, since this may be years later.
+ * Expiry is checked by `checkValidity`, at each use, since this may be years later. A key in a token is logged in to, and
+ * used once.
  *
- * @throws {DeviceAgentError} ERR_AGENT_IDENTITY_FILE, ERR_AGENT_PASSWORD, ERR_AGENT_IDENTITY_INVALID
+ * @throws {DeviceAgentError} ERR_AGENT_IDENTITY_FILE, ERR_AGENT_PASSWORD, ERR_AGENT_IDENTITY_INVALID, ERR_AGENT_TOKEN
  */
 export async function loadIdentity(source: IdentitySource): Promise<DeviceIdentity> {
   if ('pfxFile' in source) {
     const contents = await readPfx(await readIdentityFile(source.pfxFile), source.password, source.pfxFile);
     const key = createPrivateKey({ key: Buffer.from(contents.privateKeyDer), format: 'der', type: 'pkcs8' });
     const certificates = contents.certificatesDer.map((der) => new X509Certificate(der));
-    return toIdentity(certificates, key, source.pfxFile);
+    return withSoftwareKey(certificates, key, source.pfxFile);
   }
-  if ('chainFile' in source) {
-    const chainPem = (await readIdentityFile(source.chainFile)).toString('utf8');
-    const keyPem = (await readIdentityFile(source.keyFile)).toString('utf8');
-    const key = readPrivateKey(keyPem, source.keyFile, source.password);
-    return toIdentity(readCertificates(chainPem, source.chainFile), key, source.chainFile);
-  }
-  const key = readPrivateKey(source.privateKeyPem, 'the private key', undefined);
-  return toIdentity(readCertificates(source.chainPem, 'the certificate chain'), key, 'the certificate chain');
+  const label = 'chainFile' in source ? source.chainFile : 'the certificate chain';
+  const chainPem = 'chainFile' in source ? (await readIdentityFile(label)).toString('utf8') : source.chainPem;
+  const certificates = readCertificates(chainPem, label);
+  if ('pkcs11' in source) return withTokenKey(certificates, source.pkcs11, label);
+  const key =
+    'keyFile' in source
+      ? readPrivateKey((await readIdentityFile(source.keyFile)).toString('utf8'), source.keyFile, source.password)
+      : readPrivateKey(source.privateKeyPem, 'the private key', undefined);
+  return withSoftwareKey(certificates, key, label);
 }
 
 /**
  * @throws {DeviceAgentError} ERR_AGENT_CERTIFICATE_EXPIRED, ERR_AGENT_CERTIFICATE_NOT_YET_VALID
  */
 export function checkValidity(identity: DeviceIdentity, now: Date): void {
-  const { registrationId, notBefore, notAfter } = identity;
+  const { registrationId, notBefore, notAfter, certificate } = identity;
+  const clockSays = `this device's clock says ${now.toISOString()}`;
   if (now > notAfter) {
     throw new DeviceAgentError(
       'ERR_AGENT_CERTIFICATE_EXPIRED',
-      `The certificate of ${registrationId} expired at ${notAfter.toISOString()}; this device's clock says ${now.toISOString()}. Issue a new one with the same CN, or mend the clock.`,
+      `The certificate of ${registrationId} expired at ${notAfter.toISOString()}; ${clockSays}.`,
+      { certificate, advice: 'Issue a new one with the same CN, or mend the clock.' },
     );
   }
   if (now < notBefore) {
     throw new DeviceAgentError(
       'ERR_AGENT_CERTIFICATE_NOT_YET_VALID',
-      `The certificate of ${registrationId} is valid from ${notBefore.toISOString()}; this device's clock says ${now.toISOString()}. Mend the clock (NTP), or wait.`,
+      `The certificate of ${registrationId} is valid from ${notBefore.toISOString()}; ${clockSays}.`,
+      { certificate, advice: 'Mend the clock (NTP), or wait.' },
     );
   }
 }
@@ -77,23 +92,9 @@ async function readIdentityFile(file: string): Promise<Buffer> {
   try {
     return await readFile(file);
   } catch (cause) {
-    throw new DeviceAgentError(
-      'ERR_AGENT_IDENTITY_FILE',
-      `Can't read ${file}: ${textOf(cause)}. Check the path and its permissions.`,
-      {
-        cause,
-      },
-    );
-  }
-}
-
-function readCertificates(pem: string, label: string): X509Certificate[] {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  try {
-    return blocks.map((block) => new X509Certificate(block));
-  } catch (cause) {
-    throw new DeviceAgentError('ERR_AGENT_IDENTITY_INVALID', `${label} holds a damaged certificate. Export it again.`, {
+    throw new DeviceAgentError('ERR_AGENT_IDENTITY_FILE', `Can't read ${file}: ${textOf(cause)}.`, {
       cause,
+      advice: 'Check the path and its permissions.',
     });
   }
 }
@@ -101,68 +102,72 @@ function readCertificates(pem: string, label: string): X509Certificate[] {
 function readPrivateKey(pem: string, label: string, password: string | undefined): KeyObject {
   const encrypted = pem.includes('ENCRYPTED');
   if (encrypted && password === undefined) {
-    throw new DeviceAgentError('ERR_AGENT_PASSWORD', `${label} is encrypted and no password was given.`);
+    throw new DeviceAgentError('ERR_AGENT_PASSWORD', `${label} is encrypted and no password was given.`, {
+      advice: 'Give the password that it was written with.',
+    });
   }
   try {
     return createPrivateKey(password === undefined ? pem : { key: pem, passphrase: password });
   } catch (cause) {
     if (encrypted) {
-      throw new DeviceAgentError('ERR_AGENT_PASSWORD', `The password does not open ${label}.`, { cause });
+      throw new DeviceAgentError('ERR_AGENT_PASSWORD', `The password does not open ${label}.`, {
+        cause,
+        advice: 'Give the password that it was written with.',
+      });
     }
     throw new DeviceAgentError(
       'ERR_AGENT_IDENTITY_INVALID',
       `${label} is not a private key in PEM (PKCS #8, PKCS #1 or SEC 1).`,
-      { cause },
+      { cause, advice: 'Export it again.' },
     );
   }
 }
 
-function toIdentity(certificates: readonly X509Certificate[], key: KeyObject, label: string): DeviceIdentity {
+function withSoftwareKey(certificates: readonly X509Certificate[], key: KeyObject, label: string): DeviceIdentity {
   const leaf = certificates.find((certificate) => certificate.checkPrivateKey(key));
   if (leaf === undefined) {
     const found = certificates.length === 0 ? 'no certificate' : 'no certificate that the private key belongs to';
-    throw new DeviceAgentError(
-      'ERR_AGENT_IDENTITY_INVALID',
-      `${label} holds ${found}. Pair the certificate with the key it was issued for.`,
-    );
+    const [closest] = certificates;
+    throw new DeviceAgentError('ERR_AGENT_IDENTITY_INVALID', `${label} holds ${found}.`, {
+      advice: 'Pair the certificate with the key it was issued for.',
+      ...(closest && { certificate: certificateFacts('device', closest) }),
+    });
   }
-  const chain = orderChain(leaf, certificates);
-  const last = chain[chain.length - 1] ?? leaf;
-  const registrationId = /^CN=(.+)$/m.exec(leaf.subject)?.[1];
+  const privateKeyPem = key.export({ type: 'pkcs8', format: 'pem' }).toString();
+  return { ...describe(leaf, certificates, label), privateKeyPem };
+}
+
+async function withTokenKey(
+  certificates: readonly X509Certificate[],
+  pkcs11: TokenKey,
+  label: string,
+): Promise<DeviceIdentity> {
+  const identity = { ...describe(findTokenLeaf(certificates, label), certificates, label), pkcs11 };
+  await checkTokenKey(identity);
+  return identity;
+}
+
+function describe(leaf: X509Certificate, all: readonly X509Certificate[], label: string): DeviceIdentity {
+  const certificate = certificateFacts('device', leaf);
+  const registrationId = commonNameOf(leaf);
   if (registrationId === undefined) {
     throw new DeviceAgentError(
       'ERR_AGENT_IDENTITY_INVALID',
       `The certificate in ${label} has no CN in its subject; DPS takes the registration ID from there.`,
+      { certificate, advice: 'Issue one with the registration ID as CN.' },
     );
   }
+  const { certificates: chain, leftOut } = orderChain(leaf, all);
   return {
     registrationId,
-    chainPem: chain.map((certificate) => certificate.toString()).join(''),
-    privateKeyPem: key.export({ type: 'pkcs8', format: 'pem' }).toString(),
-    chainSubjects: chain.map((certificate) => oneLine(certificate.subject)),
-    lastIssuer: oneLine(last.issuer),
+    chainPem: chain.map((link) => link.toString()).join(''),
+    chainSubjects: chain.map(({ subject }) => oneLine(subject)),
+    lastIssuer: oneLine((chain.at(-1) ?? leaf).issuer),
+    leftOut,
     notBefore: new Date(leaf.validFrom),
     notAfter: new Date(leaf.validTo),
-    thumbprintSha256: leaf.fingerprint256.replaceAll(':', ''),
-    certificate: certificateFacts('device', leaf),
+    thumbprintSha256: toThumbprint(leaf.fingerprint256),
+    thumbprintSha1: toThumbprint(leaf.fingerprint),
+    certificate,
   };
-}
-
-/** Issuer after issuer (RFC 5246 section 7.4.2 wants that order); certificates that don't belong to it are left out. */
-function orderChain(leaf: X509Certificate, certificates: readonly X509Certificate[]): X509Certificate[] {
-  const chain = [leaf];
-  const others = new Set(certificates.filter((certificate) => certificate !== leaf));
-  for (let current = leaf; ;) {
-    const issuer = [...others].find(
-      (candidate) => current.checkIssued(candidate) && current.verify(candidate.publicKey),
-    );
-    if (issuer === undefined) return chain;
-    others.delete(issuer);
-    chain.push(issuer);
-    current = issuer;
-  }
-}
-
-function oneLine(distinguishedName: string): string {
-  return distinguishedName.split('\n').join(', ');
 }

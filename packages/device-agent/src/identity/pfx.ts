@@ -1,14 +1,14 @@
-import { webcrypto } from 'node:crypto';
 import {
   type AuthenticatedSafe,
   CertBag,
   Certificate,
-  CryptoEngine,
+  type CryptoEngine,
   PFX,
   PKCS8ShroudedKeyBag,
   PrivateKeyInfo,
 } from 'pkijs';
 import { DeviceAgentError } from '../errors.ts';
+import { engine } from './pkijs-engine.ts';
 
 /** What a PFX (PKCS #12, RFC 7292) holds: certificates in the order they stand in, and one private key. */
 export interface PfxContents {
@@ -20,9 +20,6 @@ export interface PfxContents {
 interface OpenableBag {
   parseInternalValues(options: { password: ArrayBuffer }, crypto: CryptoEngine): Promise<void>;
 }
-
-// pkijs is written against the browser's type of the same object.
-const engine = new CryptoEngine({ name: 'node:crypto', crypto: webcrypto as never });
 
 /**
  * Opens a PFX as our own tools, OpenSSL 3 and Windows write it today: PBES2 with AES-CBC, MAC by HMAC-SHA-256.

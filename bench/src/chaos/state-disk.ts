@@ -1,0 +1,52 @@
+import { execFileSync } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+
+const megabytes = 64;
+
+/** The devices' disk: a file system of its own that can be filled, where this user may mount one; else a folder. */
+export class StateDisk {
+  readonly folder: string;
+  readonly canFill: boolean;
+  readonly #ballast: string;
+
+  constructor(folder: string) {
+    mkdirSync(folder, { recursive: true });
+    this.folder = folder;
+    this.#ballast = join(folder, 'ballast');
+    this.canFill = mount(folder);
+  }
+
+  /** Leaves no free block. */
+  fill(): void {
+    const file = openSync(this.#ballast, 'w');
+    const chunk = Buffer.alloc(65_536);
+    try {
+      for (;;) writeSync(file, chunk);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  free(): void {
+    rmSync(this.#ballast, { force: true });
+  }
+
+  close(): void {
+    this.free();
+    if (this.canFill) execFileSync('umount', [this.folder], { stdio: 'ignore' });
+  }
+}
+
+function mount(folder: string): boolean {
+  if (process.platform !== 'linux') return false;
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m,mode=700`, 'tmpfs', folder], { stdio: 'ignore' });
+    // Where mounting only seems to have worked, filling would fill somebody else's disk.
+    return statfsSync(folder).blocks * statfsSync(folder).bsize === megabytes * 1024 * 1024;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,39 @@
+import { DeviceAgentError } from '../errors.ts';
+
+/** When this release was made: no clock is right that shows an earlier time. */
+const releasedAt = new Date('2026-11-01T00:00:00Z');
+
+/** A proxy's cached answer may be a few minutes old; a clock that is off by an hour is wrong. */
+const toleranceMs = 3_600_000;
+
+/**
+ * Refuses a clock that shows a time before this release, or before a certificate that this device already has.
+ *
+ * @throws {DeviceAgentError} ERR_AGENT_CLOCK
+ */
+export function checkClock(now: Date, certificatesFrom: readonly Date[]): void {
+  const earliest = new Date(Math.max(...[releasedAt, ...certificatesFrom].map(Number)));
+  if (now >= earliest) return;
+  throw clockError(`shows ${now.toISOString()}, and it can't be earlier than ${earliest.toISOString()}`);
+}
+
+/**
+ * Refuses a clock that is more than an hour before or after what a trusted server says.
+ *
+ * @throws {DeviceAgentError} ERR_AGENT_CLOCK
+ */
+export function checkServerTime(now: Date, serverTime: Date): void {
+  const differenceMs = now.getTime() - serverTime.getTime();
+  if (Math.abs(differenceMs) <= toleranceMs) return;
+  const minutes = Math.round(Math.abs(differenceMs) / 60_000);
+  const direction = differenceMs > 0 ? 'fast' : 'slow';
+  throw clockError(
+    `is ${minutes} minutes ${direction}: it shows ${now.toISOString()}, the server ${serverTime.toISOString()}`,
+  );
+}
+
+function clockError(what: string): DeviceAgentError {
+  return new DeviceAgentError('ERR_AGENT_CLOCK', `This device's clock ${what}. No certificate is renewed with it.`, {
+    advice: 'Let NTP set the clock (is UDP port 123 open?), or replace the battery that keeps it.',
+  });
+}
