@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -350,6 +351,22 @@ describe('what the device is and keeps', () => {
     expect(diagnosis.checks.filter(({ status }) => status !== 'ok')).toEqual([]);
     expect(checkOf(diagnosis, 'assignment').detail).toBe('device-1 at hub.test');
     expect(checkOf(diagnosis, 'agent-running').detail).toBe('none does');
+  });
+
+  it('ok: an identity in a PFX, whose order says nothing', async () => {
+    const { chainFile, keyFile } = asFiles(good);
+    const source = ['-in', chainFile, '-inkey', keyFile, '-passout', 'pass:secret', '-out', file('device.pfx')];
+    execFileSync('openssl', ['pkcs12', '-export', ...source], { stdio: 'pipe' });
+    chmodSync(file('device.pfx'), 0o600);
+    const diagnosis = await look({ identity: { pfxFile: file('device.pfx'), password: 'secret' } });
+    const others = diagnosis.checks.filter(({ status }) => status !== 'ok');
+    expect(others.map(({ name, detail }) => [name, detail])).toEqual([
+      ['chain-order', expect.stringMatching(/a PFX keeps no order/)],
+    ]);
+    expect(checkOf(diagnosis, 'chain-signatures').detail).toBe('3 looked at');
+    const wrong = await look({ identity: { pfxFile: file('device.pfx'), password: 'guessed' } });
+    expect(checkOf(wrong, 'identity-password')).toMatchObject({ status: 'failed', fix: expect.stringMatching(/./) });
+    expect(JSON.stringify(wrong)).not.toMatch(/guessed/);
   });
 
   it('ok: an agent that runs is seen and not disturbed', async () => {

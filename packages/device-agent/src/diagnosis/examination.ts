@@ -43,6 +43,8 @@ export interface DiagnoseOptions {
 /** What earlier checks found out for later ones. */
 export interface Findings {
   identity?: DeviceIdentity;
+  /** Why it couldn't be loaded: the first obstacle. */
+  identityError?: unknown;
   /** As they stand in the source. */
   certificates?: readonly X509Certificate[];
   secureContext?: SecureContext;

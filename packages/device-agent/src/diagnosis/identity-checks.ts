@@ -1,9 +1,7 @@
 import { stat } from 'node:fs/promises';
-import type { DeviceAgentErrorCode } from '../errors.ts';
-import { DeviceAgentError } from '../errors.ts';
-import { loadIdentity, type DeviceIdentity, type IdentitySource } from '../identity/device-identity.ts';
-import type { Check, Examination } from './examination.ts';
-import { found } from './examination.ts';
+import { DeviceAgentError, type DeviceAgentErrorCode } from '../errors.ts';
+import { loadIdentity, type IdentitySource } from '../identity/device-identity.ts';
+import { found, type Check } from './examination.ts';
 import { failed, failedBy, ok, skipped, warning, type Outcome } from './outcome.ts';
 
 /** Reading an identity fails at the first obstacle: each of these checks answers for its own. */
@@ -12,9 +10,12 @@ export const identityChecks: readonly Check[] = [
     name: 'identity-file',
     title: 'Identity can be read',
     run: async ({ options, findings }) => {
-      const loaded = await load(options.identity);
-      if ('identity' in loaded) findings.identity = loaded.identity;
-      else if (isAbout(loaded.error, 'ERR_AGENT_IDENTITY_FILE')) return failedBy(loaded.error);
+      try {
+        findings.identity = await loadIdentity(options.identity);
+      } catch (error) {
+        findings.identityError = error;
+        if (isAbout(error, 'ERR_AGENT_IDENTITY_FILE')) return failedBy(error);
+      }
       return ok(filesOf(options.identity).join(', ') || 'given as text');
     },
   },
@@ -22,17 +23,17 @@ export const identityChecks: readonly Check[] = [
     name: 'identity-password',
     title: 'Password opens the private key',
     needs: ['identity-file'],
-    run: (examination) => obstacle(examination, 'ERR_AGENT_PASSWORD', 'the private key can be opened'),
+    run: ({ findings: { identityError: error } }) =>
+      isAbout(error, 'ERR_AGENT_PASSWORD') ? failedBy(error) : ok('the private key can be opened'),
   },
   {
     name: 'identity-key',
     title: 'Private key belongs to the certificate',
     needs: ['identity-password'],
-    run: async (examination) => {
-      const outcome = await obstacle(examination, 'ERR_AGENT_IDENTITY_INVALID', '');
-      if (outcome.status !== 'ok') return outcome;
-      const { certificate } = found(examination.findings.identity, 'the identity');
-      return ok(`${certificate.subject}, issued by ${certificate.issuer}, SHA-256 ${certificate.thumbprintSha256}`);
+    run: ({ findings: { identity, identityError } }) => {
+      if (!identity) return failedBy(identityError);
+      const { subject, issuer, thumbprintSha256 } = identity.certificate;
+      return ok(`${subject}, issued by ${issuer}, SHA-256 ${thumbprintSha256}`);
     },
   },
   {
@@ -54,15 +55,6 @@ export const identityChecks: readonly Check[] = [
   },
 ];
 
-type Loaded = { readonly identity: DeviceIdentity } | { readonly error: unknown };
-
-function load(source: IdentitySource): Promise<Loaded> {
-  return loadIdentity(source).then(
-    (identity) => ({ identity }),
-    (error: unknown) => ({ error }),
-  );
-}
-
 /** Files that an identity is read from. */
 function filesOf(source: IdentitySource): readonly string[] {
   const chainFile = 'chainFile' in source ? [source.chainFile] : [];
@@ -76,16 +68,6 @@ function keyFileOf(source: IdentitySource): string | undefined {
 
 const isAbout = (error: unknown, code: DeviceAgentErrorCode): boolean =>
   error instanceof DeviceAgentError && error.code === code;
-
-async function obstacle(
-  { options, findings }: Examination,
-  code: DeviceAgentErrorCode,
-  detail: string,
-): Promise<Outcome> {
-  if (findings.identity) return ok(detail);
-  const loaded = await load(options.identity);
-  return 'error' in loaded && isAbout(loaded.error, code) ? failedBy(loaded.error) : ok(detail);
-}
 
 function keyFileMode(file: string, mode: number): Outcome {
   const detail = `${file} has mode ${mode.toString(8).padStart(4, '0')}`;

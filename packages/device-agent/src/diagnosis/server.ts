@@ -1,11 +1,11 @@
-import { createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
+import type { SecureContext, TLSSocket } from 'node:tls';
 import { createDeviceSecureContext } from '../identity/secure-context.ts';
 import { attempt, type Attempt } from '../network/attempt.ts';
 import { usualPorts, type Transport } from '../network/open-stream.ts';
 import { reachServer } from '../network/reach-server.ts';
 import { formatServerAddress, parseServerAddress, type ServerAddress } from '../network/server-address.ts';
 import { openTls } from '../network/tls-connection.ts';
-import { addTrustedRoots } from '../network/trusted-roots.ts';
+import { createAnonymousContext } from '../network/trusted-roots.ts';
 import { defaultEndpoint } from '../protocol/provision.ts';
 import type { Examination } from './examination.ts';
 
@@ -40,14 +40,8 @@ export const limitsOf = ({ options }: Examination): { timeoutMs: number; signal?
 export function secureContextOf({ options: { trustedRootsPem }, findings }: Examination): SecureContext {
   findings.secureContext ??= findings.identity
     ? createDeviceSecureContext(findings.identity, trustedRootsPem)
-    : bareSecureContext(trustedRootsPem);
+    : createAnonymousContext(trustedRootsPem);
   return findings.secureContext;
-}
-
-function bareSecureContext(trustedRootsPem: string | undefined): SecureContext {
-  const context = createSecureContext();
-  if (trustedRootsPem !== undefined) addTrustedRoots(context, trustedRootsPem);
-  return context;
 }
 
 /** Works on a TLS connection to a server, and ends it. */

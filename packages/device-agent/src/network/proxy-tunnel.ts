@@ -1,11 +1,10 @@
 import type { Socket } from 'node:net';
-import { createSecureContext, type SecureContext } from 'node:tls';
 import { ConnectionError, reasonOf } from './connection-error.ts';
 import { readHttpHead, type HttpHead } from './http-head.ts';
 import type { ProxySettings } from './proxy-settings.ts';
 import { formatServerAddress, parseServerAddress, type ServerAddress } from './server-address.ts';
 import { connectTcp, resolveAddresses } from './tcp-connection.ts';
-import { addTrustedRoots } from './trusted-roots.ts';
+import { createAnonymousContext } from './trusted-roots.ts';
 import { openTls } from './tls-connection.ts';
 
 /** A proxy's address and what it wants to know; the credentials appear in no error. */
@@ -71,7 +70,11 @@ async function reachProxy(proxy: Proxy, settings: ProxySettings, signal: AbortSi
   try {
     const socket = await connectTcp(proxy.address, await resolveAddresses(proxy.address.name, signal), signal);
     if (!proxy.isSecure) return socket;
-    return await openTls(socket, { server: proxy.address, secureContext: proxyContext(settings), signal });
+    return await openTls(socket, {
+      server: proxy.address,
+      secureContext: createAnonymousContext(settings.trustedRootsPem),
+      signal,
+    });
   } catch (error) {
     if (!(error instanceof ConnectionError)) throw error;
     throw new ConnectionError('proxy', {
@@ -81,13 +84,6 @@ async function reachProxy(proxy: Proxy, settings: ProxySettings, signal: AbortSi
       cause: error,
     });
   }
-}
-
-/** Without the device's certificate: that one is for Azure. */
-function proxyContext({ trustedRootsPem }: ProxySettings): SecureContext {
-  const context = createSecureContext();
-  if (trustedRootsPem !== undefined) addTrustedRoots(context, trustedRootsPem);
-  return context;
 }
 
 function toRefusal(head: HttpHead, proxy: Proxy, host: string): ConnectionError {

@@ -1,4 +1,4 @@
-import type { SecureContext } from 'node:tls';
+import { createSecureContext, type SecureContext } from 'node:tls';
 
 /** The part of Node's native context that adds to the roots it has. */
 interface NativeContext {
@@ -8,4 +8,11 @@ interface NativeContext {
 /** Given as `ca`, the roots would stand in place of Node's own, and parsing those again for each device takes 15 ms. */
 export function addTrustedRoots(secureContext: SecureContext, rootsPem: string): void {
   (secureContext.context as NativeContext).addCACert(rootsPem);
+}
+
+/** For a connection that needs no certificate of the device's, and must not see it. */
+export function createAnonymousContext(trustedRootsPem?: string): SecureContext {
+  const secureContext = createSecureContext();
+  if (trustedRootsPem !== undefined) addTrustedRoots(secureContext, trustedRootsPem);
+  return secureContext;
 }
