@@ -15,6 +15,8 @@
  * - `ERR_AGENT_STATE`: the state folder can't be written, is damaged, or another agent holds it
  * - `ERR_AGENT_MESSAGE_TOO_LARGE`: a telemetry message above the hub's 256 KiB
  * - `ERR_AGENT_TWIN`: the hub refused reported properties
+ * - `ERR_AGENT_CONFIG`: the configuration file of `contoso-device` can't be used
+ * - `ERR_AGENT_APPLICATION`: the application that it names can't be loaded, or failed
  * - `ERR_AGENT_STOPPED`: the agent was stopped before the operation ended
  */
 export type DeviceAgentErrorCode =
@@ -34,6 +36,8 @@ export type DeviceAgentErrorCode =
   | 'ERR_AGENT_STATE'
   | 'ERR_AGENT_MESSAGE_TOO_LARGE'
   | 'ERR_AGENT_TWIN'
+  | 'ERR_AGENT_CONFIG'
+  | 'ERR_AGENT_APPLICATION'
   | 'ERR_AGENT_STOPPED';
 
 /** What Azure said, where it said anything. */

@@ -1,0 +1,50 @@
+import { pathToFileURL } from 'node:url';
+import type { DeviceAgent, DeviceAgentOptions } from '../device-agent.ts';
+import { DeviceAgentError, textOf } from '../errors.ts';
+
+/**
+ * What a team writes to make a device of `contoso-device run`: a module with these exports, or with a default export that
+ * has them.
+ */
+export interface DeviceApplication extends Pick<DeviceAgentOptions, 'onMessage' | 'methods' | 'onDesired'> {
+  /**
+   * Begins the device's own work. The agent takes telemetry from now on, connected or not.
+   *
+   * What it throws ends the service with exit code 1. What runs on must end when the signal aborts.
+   */
+  readonly start?: (agent: DeviceAgent, signal: AbortSignal) => Promise<void> | void;
+}
+
+const kinds: Readonly<Record<keyof DeviceApplication, 'function' | 'object'>> = {
+  onMessage: 'function',
+  methods: 'object',
+  onDesired: 'function',
+  start: 'function',
+};
+
+/** @throws {DeviceAgentError} ERR_AGENT_APPLICATION */
+export async function loadApplication(file: string): Promise<DeviceApplication> {
+  let module: Readonly<Record<string, unknown>>;
+  try {
+    module = (await import(pathToFileURL(file).href)) as Readonly<Record<string, unknown>>;
+  } catch (cause) {
+    throw applicationError(`The application ${file} can't be loaded: ${textOf(cause)}. Mend it, or the path.`, cause);
+  }
+  const exported = (module['default'] ?? module) as Readonly<Record<string, unknown>>;
+  const known = Object.entries(kinds).filter(([name]) => exported[name] !== undefined);
+  if (known.length === 0) {
+    throw applicationError(
+      `The application ${file} exports none of ${Object.keys(kinds).join(', ')}: export what the device does.`,
+    );
+  }
+  for (const [name, kind] of known) {
+    if (typeof exported[name] !== kind) {
+      throw applicationError(`The application ${file} exports ${name} as ${typeof exported[name]}; make it a ${kind}.`);
+    }
+  }
+  return Object.fromEntries(known.map(([name]) => [name, exported[name]]));
+}
+
+export function applicationError(message: string, cause?: unknown): DeviceAgentError {
+  return new DeviceAgentError('ERR_AGENT_APPLICATION', message, cause === undefined ? {} : { cause });
+}
