@@ -8,7 +8,8 @@
  * - `ERR_AGENT_DPS_REFUSED`: DPS knows nothing that lets this device in
  * - `ERR_AGENT_DPS_DISABLED`: the device's enrollment is disabled
  * - `ERR_AGENT_DPS_FAILED`: DPS took the registration and then failed to assign it
- * - `ERR_AGENT_DPS_UNREACHABLE`, `ERR_AGENT_HUB_UNREACHABLE`: no connection, or none that lasts
+ * - `ERR_AGENT_DPS_BUSY`, `ERR_AGENT_HUB_BUSY`: the service throttles or has trouble of its own; `retryAfterMs` where it said when
+ * - `ERR_AGENT_DPS_UNREACHABLE`, `ERR_AGENT_HUB_UNREACHABLE`: no connection, or none that lasts; `failure` says how it failed
  * - `ERR_AGENT_HUB_REFUSED`: the hub doesn't accept the device
  * - `ERR_AGENT_SERVER_UNTRUSTED`: the other side's certificate isn't trusted or isn't for that name
  * - `ERR_AGENT_RETRY_EXPIRED`: the retry policy has ended
@@ -28,6 +29,8 @@ export type DeviceAgentErrorCode =
   | 'ERR_AGENT_DPS_REFUSED'
   | 'ERR_AGENT_DPS_DISABLED'
   | 'ERR_AGENT_DPS_FAILED'
+  | 'ERR_AGENT_DPS_BUSY'
+  | 'ERR_AGENT_HUB_BUSY'
   | 'ERR_AGENT_DPS_UNREACHABLE'
   | 'ERR_AGENT_HUB_UNREACHABLE'
   | 'ERR_AGENT_HUB_REFUSED'
@@ -40,26 +43,60 @@ export type DeviceAgentErrorCode =
   | 'ERR_AGENT_APPLICATION'
   | 'ERR_AGENT_STOPPED';
 
-/** What Azure said, where it said anything. */
-export interface AzureAnswer {
-  /** DPS's `errorCode`, such as 401002, or the MQTT CONNACK return code of a hub, 1 to 5. */
-  readonly azureCode?: number;
+/** Facts of the certificate that a failure is about. */
+export interface CertificateFacts {
+  readonly whose: 'device' | 'server';
+  /** Distinguished names as Node prints them, one attribute a line made into `CN=..., O=...`. */
+  readonly subject: string;
+  readonly issuer: string;
+  /** ISO 8601. */
+  readonly notBefore: string;
+  readonly notAfter: string;
+  /** 64 upper-case hex digits. */
+  readonly thumbprintSha256: string;
+}
+
+/** Where on the way to a service a connection failed. */
+export type NetworkFailureKind =
+  'dns' | 'tcp' | 'timeout' | 'proxy' | 'captive-portal' | 'tls' | 'untrusted-server' | 'websocket' | 'closed';
+
+/** What is known about a failure besides its code. */
+export interface FailureDetails {
+  readonly cause?: unknown;
+  /** What to do next; it ends the message too. */
+  readonly advice?: string;
+  /** DPS's `errorCode`, such as 401002, a twin answer's status, or the MQTT CONNACK return code of a hub, 1 to 5. */
+  readonly azureCode?: number | undefined;
   /** What support asks for. */
-  readonly trackingId?: string;
+  readonly trackingId?: string | undefined;
+  /** Milliseconds; the service asked to be left alone for so long. */
+  readonly retryAfterMs?: number | undefined;
+  /** Where on the way to the service it failed. */
+  readonly failure?: NetworkFailureKind | undefined;
+  readonly certificate?: CertificateFacts | undefined;
 }
 
 /** Every failure of this package. The message says what failed, for which device, and what to do next. */
 export class DeviceAgentError extends Error {
   override readonly name = 'DeviceAgentError';
   readonly code: DeviceAgentErrorCode;
+  readonly advice: string;
   readonly azureCode: number | undefined;
   readonly trackingId: string | undefined;
+  readonly retryAfterMs: number | undefined;
+  readonly failure: NetworkFailureKind | undefined;
+  readonly certificate: CertificateFacts | undefined;
 
-  constructor(code: DeviceAgentErrorCode, message: string, options: { cause?: unknown } & AzureAnswer = {}) {
-    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+  constructor(code: DeviceAgentErrorCode, message: string, details: FailureDetails = {}) {
+    const { advice = '' } = details;
+    super(advice === '' ? message : `${message} ${advice}`, 'cause' in details ? { cause: details.cause } : undefined);
     this.code = code;
-    this.azureCode = options.azureCode;
-    this.trackingId = options.trackingId;
+    this.advice = advice;
+    this.azureCode = details.azureCode;
+    this.trackingId = details.trackingId;
+    this.retryAfterMs = details.retryAfterMs;
+    this.failure = details.failure;
+    this.certificate = details.certificate;
   }
 }
 

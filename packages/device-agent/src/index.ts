@@ -14,7 +14,7 @@ export { checkValidity, loadIdentity } from './identity/device-identity.ts';
 export type { DeviceIdentity, IdentitySource } from './identity/device-identity.ts';
 export type { WorkEvent } from './device-work.ts';
 export { DeviceAgentError } from './errors.ts';
-export type { AzureAnswer, DeviceAgentErrorCode } from './errors.ts';
+export type { CertificateFacts, DeviceAgentErrorCode, FailureDetails, NetworkFailureKind } from './errors.ts';
 export type { MethodResponse } from './protocol/hub-session.ts';
 export type { CloudToDeviceMessage } from './messages/inbox.ts';
 export type { JsonObject } from './twin/merge-patch.ts';

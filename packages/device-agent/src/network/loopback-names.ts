@@ -9,7 +9,10 @@ export const lookupWithLoopbackNames: LookupFunction = (hostname, options, callb
   if (!/(^|\.)localhost\.?$/i.test(hostname)) {
     systemLookup(hostname, options, callback);
   } else if (options.all === true) {
-    callback(null, [{ address: '127.0.0.1', family: 4 }]);
+    callback(null, [
+      { address: '127.0.0.1', family: 4 },
+      { address: '::1', family: 6 },
+    ]);
   } else {
     callback(null, '127.0.0.1', 4);
   }
