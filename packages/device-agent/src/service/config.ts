@@ -84,7 +84,7 @@ function configSchema(folder: string) {
         level: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
         file: path.exactOptional(),
         maxBytes: z.int().min(1_000).default(1_000_000),
-        files: z.int().min(1).max(100).default(5),
+        files: z.int().min(2).max(100).default(5),
       })
       .prefault({}),
     tracing: z.boolean().default(false),
