@@ -2,12 +2,11 @@ import type { Clock } from './clock.ts';
 import { closed, connected, retryExpired, retrying, type ConnectionState } from './connection-status.ts';
 import { DeviceAgentError, textOf } from './errors.ts';
 import { nextStep } from './next-step.ts';
+import type { HubAddress } from './protocol/hub-session.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 
 /** A hub to connect to, and how it was found. */
-export interface HubAddress {
-  readonly hostName: string;
-  readonly deviceId: string;
+export interface FoundHub extends HubAddress {
   /** False where DPS has just been asked. */
   readonly isKept: boolean;
 }
@@ -21,10 +20,10 @@ export interface ConnectionLoop {
   /** Whether there is a DPS to go back to. */
   readonly canProvision: boolean;
   /** The kept assignment, or DPS's answer to a new registration, made for the reason given. */
-  readonly findHub: (reason: string) => Promise<HubAddress>;
+  readonly findHub: (reason: string) => Promise<FoundHub>;
   readonly forgetHub: () => void;
   /** Resolves when connected; `lost` resolves with the error that ends the connection. */
-  readonly connect: (hub: HubAddress) => Promise<{ readonly lost: Promise<DeviceAgentError> }>;
+  readonly connect: (hub: FoundHub) => Promise<{ readonly lost: Promise<DeviceAgentError> }>;
   readonly onState: (state: ConnectionState, error?: DeviceAgentError) => void;
   readonly onRetry: (attempt: number, delayMs: number, error: DeviceAgentError) => void;
 }

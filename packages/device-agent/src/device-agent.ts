@@ -1,17 +1,18 @@
-import type { SecureContext } from 'node:tls';
+import type { Duplex } from 'node:stream';
 import { systemClock, type Clock } from './clock.ts';
-import { keepConnected, type HubAddress } from './connection-loop.ts';
+import { keepConnected, type FoundHub } from './connection-loop.ts';
 import { disconnected, type ConnectionState } from './connection-status.ts';
 import type { DesiredHandler } from './twin/desired-properties.ts';
 import { checkValidity, type DeviceIdentity } from './identity/device-identity.ts';
-import { DeviceWork, type WorkEvent } from './device-work.ts';
+import { createDeviceSecureContext } from './identity/secure-context.ts';
+import { DeviceWork, type MethodResponse, type WorkEvent } from './device-work.ts';
 import { DeviceAgentError } from './errors.ts';
-import { HubSession, type MethodResponse } from './protocol/hub-session.ts';
+import { openStream, type Transport } from './network/open-stream.ts';
+import { HubSession } from './protocol/hub-session.ts';
 import type { CloudToDeviceMessage } from './messages/inbox.ts';
 import type { JsonObject } from './twin/merge-patch.ts';
-import { createDeviceSecureContext, type Transport } from './protocol/mqtt-connection.ts';
 import type { TelemetryMessage } from './telemetry/outbox.ts';
-import { provision, type Assignment, type ProvisioningService } from './protocol/provision.ts';
+import { registerDevice, type Assignment, type ProvisioningService } from './protocol/provision.ts';
 import { exponentialBackoff, type RetryPolicy } from './retry-policy.ts';
 import { openStateStore, type StateStore } from './state/state-store.ts';
 
@@ -21,7 +22,7 @@ export type AgentEvent =
   | { readonly type: 'status'; readonly state: ConnectionState; readonly error?: DeviceAgentError }
   | { readonly type: 'provisioning'; readonly reason: string }
   | { readonly type: 'provisioned'; readonly assignment: Assignment }
-  | ({ readonly type: 'connecting' } & HubAddress)
+  | ({ readonly type: 'connecting' } & FoundHub)
   | { readonly type: 'retry'; readonly attempt: number; readonly delayMs: number; readonly error: DeviceAgentError };
 
 export interface DeviceAgentOptions {
@@ -54,11 +55,15 @@ export interface StopReport {
 
 const assignmentName = 'assignment';
 
+/** Microsoft's Node client's; the hub waits 1.5 times as long. */
+const keepAliveSeconds = 180;
+
 /** What exists only while the agent runs. */
 interface Running {
   readonly store: StateStore;
   readonly work: DeviceWork;
-  readonly secureContext: SecureContext;
+  /** Opens every connection of this agent, to DPS and hubs. */
+  readonly openStream: (host: string, signal: AbortSignal | undefined) => Promise<Duplex>;
   readonly stopping: AbortController;
   session?: HubSession | undefined;
   /** Set by `stop`: nothing new is taken while the rest is delivered. */
@@ -163,16 +168,19 @@ export class DeviceAgent {
     const {
       identity,
       trustedRootsPem,
+      transport = 'mqtt',
       stateFolder,
       onMessage = () => undefined,
+      methods = {},
       onDesired = () => undefined,
     } = this.#options;
     const store = openStateStore(stateFolder, identity.registrationId);
-    const work = new DeviceWork(store, { onMessage, onDesired, onEvent: (event) => this.#tell(event) });
+    const work = new DeviceWork(store, { onMessage, methods, onDesired, onEvent: (event) => this.#tell(event) });
+    const secureContext = createDeviceSecureContext(identity, trustedRootsPem);
     return {
       store,
       work,
-      secureContext: createDeviceSecureContext(identity, trustedRootsPem),
+      openStream: (host, signal) => openStream({ host, transport, secureContext, ...(signal && { signal }) }),
       stopping: new AbortController(),
     };
   }
@@ -203,8 +211,8 @@ export class DeviceAgent {
     });
   }
 
-  async #findHub({ store, secureContext, stopping }: Running, reason: string): Promise<HubAddress> {
-    const { connectTo, identity, transport } = this.#options;
+  async #findHub({ store, openStream, stopping }: Running, reason: string): Promise<FoundHub> {
+    const { connectTo, identity } = this.#options;
     if ('hostName' in connectTo) return { ...connectTo, isKept: true };
     const kept = store.get(assignmentName) as (Assignment & { readonly idScope: string }) | undefined;
     // A device whose configuration names another DPS instance must not go on to the old one's hub.
@@ -212,48 +220,42 @@ export class DeviceAgent {
       return { hostName: kept.assignedHub, deviceId: kept.deviceId, isKept: true };
     }
     this.#tell({ type: 'provisioning', reason });
-    const assignment = await provision({
+    const assignment = await registerDevice({
       identity,
       provisioning: connectTo,
-      secureContext,
+      openStream,
       signal: stopping.signal,
-      now: () => this.#clock.now(),
-      ...(transport && { transport }),
+      clock: this.#clock,
     });
     store.put(assignmentName, { ...assignment, idScope: connectTo.idScope });
     this.#tell({ type: 'provisioned', assignment });
     return { hostName: assignment.assignedHub, deviceId: assignment.deviceId, isKept: false };
   }
 
-  async #connect(running: Running, hub: HubAddress): Promise<{ lost: Promise<DeviceAgentError> }> {
-    const { identity, transport = 'mqtt', methods = {} } = this.#options;
+  async #connect(running: Running, hub: FoundHub): Promise<{ lost: Promise<DeviceAgentError> }> {
+    const { identity } = this.#options;
     checkValidity(identity, this.#clock.now());
     this.#tell({ type: 'connecting', ...hub });
-    const { work, secureContext, stopping } = running;
-    let onLost: (error: DeviceAgentError) => void = () => undefined;
-    const lost = new Promise<DeviceAgentError>((resolve) => {
-      onLost = resolve;
-    });
+    const { work, openStream, stopping } = running;
     const session = await HubSession.open(
       {
         identity,
-        hostName: hub.hostName,
-        deviceId: hub.deviceId,
-        transport,
-        secureContext,
+        address: hub,
+        openStream,
         clock: this.#clock,
-        methods: new Map(Object.entries(methods).map(([name, handler]) => [name, async (payload) => handler(payload)])),
-        onCloudToDevice: (topic, body) => work.receive(topic, body),
+        keepAliveSeconds,
+        onMessage: (topic, body, complete) => work.receive(topic, body, complete),
+        onMethod: (name, body, signal) => work.answer(name, body, signal),
         onDesiredPatch: (patch) => void work.takeDesired(patch),
-        onClosed: (error) => {
-          running.session = undefined;
-          work.detach();
-          onLost(error);
-        },
       },
       stopping.signal,
     );
     running.session = session;
+    const lost = session.ended.then((error) => {
+      running.session = undefined;
+      work.detach();
+      return error;
+    });
     work.attach(session);
     return { lost };
   }

@@ -1,6 +1,6 @@
 import { DesiredProperties, type DesiredHandler } from './twin/desired-properties.ts';
 import { DeviceAgentError, textOf } from './errors.ts';
-import type { HubSession } from './protocol/hub-session.ts';
+import type { HubSession, MethodAnswer } from './protocol/hub-session.ts';
 import { createInbox, type CloudToDeviceMessage, type Inbox } from './messages/inbox.ts';
 import type { JsonObject } from './twin/merge-patch.ts';
 import { createOutbox, type Outbox, type TelemetryMessage } from './telemetry/outbox.ts';
@@ -22,6 +22,7 @@ export type WorkEvent =
 
 export interface WorkHandlers {
   readonly onMessage: (message: CloudToDeviceMessage) => Promise<void> | void;
+  readonly methods: Readonly<Record<string, (payload: unknown) => Promise<MethodResponse> | MethodResponse>>;
   readonly onDesired: DesiredHandler;
   readonly onEvent: (event: WorkEvent) => void;
 }
@@ -86,9 +87,21 @@ export class DeviceWork {
   }
 
   /** On disk when it returns, so that the hub may be told that the message has arrived. */
-  receive(topic: string, body: Buffer): void {
+  receive(topic: string, body: Buffer, complete: () => void): void {
     this.#inbox.add(topic, body);
+    complete();
     this.#handleMessages();
+  }
+
+  async answer(name: string, body: Buffer, _signal: AbortSignal): Promise<MethodAnswer> {
+    const handler = this.#handlers.methods[name];
+    if (!handler) return toAnswer({ status: 404, payload: { error: `No method ${name} on this device.` } });
+    try {
+      const text = body.toString();
+      return toAnswer(await handler(text === '' ? undefined : JSON.parse(text)));
+    } catch (error) {
+      return toAnswer({ status: 500, payload: { error: textOf(error) } });
+    }
   }
 
   async takeDesired(patch: JsonObject): Promise<void> {
@@ -149,4 +162,14 @@ export class DeviceWork {
       }
     });
   }
+}
+
+/** A direct method's answer: a status of the device's own choosing (HTTP-like by custom) and a JSON value. */
+export interface MethodResponse {
+  readonly status: number;
+  readonly payload?: unknown;
+}
+
+function toAnswer({ status, payload = null }: MethodResponse): MethodAnswer {
+  return { status, payload: Buffer.from(JSON.stringify(payload)) };
 }

@@ -1,3 +1,6 @@
+import type { CertificateFacts } from './network/certificate-facts.ts';
+import type { NetworkFailureKind } from './network/connection-error.ts';
+
 /**
  * What a `DeviceAgentError` is about. Branch on the code, not on the text:
  *
@@ -42,23 +45,6 @@ export type DeviceAgentErrorCode =
   | 'ERR_AGENT_CONFIG'
   | 'ERR_AGENT_APPLICATION'
   | 'ERR_AGENT_STOPPED';
-
-/** Facts of the certificate that a failure is about. */
-export interface CertificateFacts {
-  readonly whose: 'device' | 'server';
-  /** Distinguished names as Node prints them, one attribute a line made into `CN=..., O=...`. */
-  readonly subject: string;
-  readonly issuer: string;
-  /** ISO 8601. */
-  readonly notBefore: string;
-  readonly notAfter: string;
-  /** 64 upper-case hex digits. */
-  readonly thumbprintSha256: string;
-}
-
-/** Where on the way to a service a connection failed. */
-export type NetworkFailureKind =
-  'dns' | 'tcp' | 'timeout' | 'proxy' | 'captive-portal' | 'tls' | 'untrusted-server' | 'websocket' | 'closed';
 
 /** What is known about a failure besides its code. */
 export interface FailureDetails {

@@ -1,6 +1,6 @@
 export { systemClock } from './clock.ts';
 export type { Clock } from './clock.ts';
-export type { HubAddress } from './connection-loop.ts';
+export type { FoundHub } from './connection-loop.ts';
 export type {
   ConnectionState,
   ConnectionStatus,
@@ -12,14 +12,16 @@ export { DeviceAgent } from './device-agent.ts';
 export type { AgentEvent, DeviceAgentOptions, StopReport } from './device-agent.ts';
 export { checkValidity, loadIdentity } from './identity/device-identity.ts';
 export type { DeviceIdentity, IdentitySource } from './identity/device-identity.ts';
-export type { WorkEvent } from './device-work.ts';
+export type { MethodResponse, WorkEvent } from './device-work.ts';
 export { DeviceAgentError } from './errors.ts';
-export type { CertificateFacts, DeviceAgentErrorCode, FailureDetails, NetworkFailureKind } from './errors.ts';
-export type { MethodResponse } from './protocol/hub-session.ts';
+export type { DeviceAgentErrorCode, FailureDetails } from './errors.ts';
+export type { HubAddress } from './protocol/hub-session.ts';
 export type { CloudToDeviceMessage } from './messages/inbox.ts';
 export type { JsonObject } from './twin/merge-patch.ts';
-export type { Transport } from './protocol/mqtt-connection.ts';
+export type { Transport } from './network/open-stream.ts';
 export type { TelemetryMessage } from './telemetry/outbox.ts';
+export type { CertificateFacts } from './network/certificate-facts.ts';
+export type { NetworkFailureKind } from './network/connection-error.ts';
 export { provision } from './protocol/provision.ts';
 export type { Assignment, ProvisioningService, ProvisionOptions } from './protocol/provision.ts';
 export { exponentialBackoff } from './retry-policy.ts';

@@ -1,6 +1,7 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { DeviceAgentError, textOf } from '../errors.ts';
+import { certificateFacts, type CertificateFacts } from '../network/certificate-facts.ts';
 import { readPfx } from './pfx.ts';
 
 /** A device's certificate with its chain and private key, checked to belong together. */
@@ -19,6 +20,8 @@ export interface DeviceIdentity {
   readonly notAfter: Date;
   /** 64 upper-case hex digits. */
   readonly thumbprintSha256: string;
+  /** The leaf's facts, for errors and events. */
+  readonly certificate: CertificateFacts;
 }
 
 /** Where an identity comes from: a PFX, a PEM pair, or PEM text that the caller already holds. */
@@ -141,6 +144,7 @@ function toIdentity(certificates: readonly X509Certificate[], key: KeyObject, la
     notBefore: new Date(leaf.validFrom),
     notAfter: new Date(leaf.validTo),
     thumbprintSha256: leaf.fingerprint256.replaceAll(':', ''),
+    certificate: certificateFacts('device', leaf),
   };
 }
 

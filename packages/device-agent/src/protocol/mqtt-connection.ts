@@ -1,95 +1,274 @@
-import { createSecureContext, type SecureContext } from 'node:tls';
-import { MqttBase } from 'azure-iot-mqtt-base';
-import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
-import type { DeviceIdentity } from '../identity/device-identity.ts';
-import { lookupWithLoopbackNames } from '../network/loopback-names.ts';
+import type { Duplex } from 'node:stream';
+import { generate, parser as createParser, type IConnectPacket, type IPublishPacket, type Packet } from 'mqtt-packet';
+import type { Clock } from '../clock.ts';
+import { ConnectionError } from '../network/connection-error.ts';
+import { answerTimeoutMs, timedOut } from './answer-timeout.ts';
 
-/** MQTT 3.1.1 over TLS on port 8883, or over WebSocket on port 443 where 8883 is blocked. A host that names its port keeps it. */
-export type Transport = 'mqtt' | 'mqtt-websocket';
+/** The server's answer to CONNECT was no. */
+export class ConnectRefusedError extends Error {
+  override readonly name = 'ConnectRefusedError';
+  /** 1 to 5, MQTT 3.1.1 section 3.2.2.3. */
+  readonly returnCode: number;
 
-/** Why a connection could not be made, or ended. */
-export type ConnectionFailure =
-  | { readonly kind: 'refused'; readonly returnCode: number }
-  | { readonly kind: 'untrusted-server'; readonly detail: string }
-  | { readonly kind: 'network'; readonly detail: string };
-
-/** One connection for Microsoft's transports to run on, with what they don't pass on: the cause of a failure. */
-export interface MqttConnection {
-  /** Goes into the constructor of Microsoft's DPS and hub transports. */
-  readonly base: MqttBase;
-  /** The first failure seen, where there was one. */
-  failure(): ConnectionFailure | undefined;
-  /** Ends the socket without ceremony. */
-  destroy(): void;
+  constructor(returnCode: number) {
+    super(`CONNACK return code ${returnCode}`);
+    this.returnCode = returnCode;
+  }
 }
 
-/** TLS state of one device: certificate with the whole chain, key, and trusted roots. Made once, used for every connection. */
-export function createDeviceSecureContext(identity: DeviceIdentity, trustedRootsPem?: string): SecureContext {
-  const secureContext = createSecureContext({ cert: identity.chainPem, key: identity.privateKeyPem });
-  // Given as `ca`, the roots would stand in place of Node's own, and parsing those again for each device takes 15 ms.
-  if (trustedRootsPem !== undefined) (secureContext.context as NativeContext).addCACert(trustedRootsPem);
-  return secureContext;
+/** A message from the server; call `acknowledge` when it may forget it (QoS 1), on this connection or not at all. */
+export interface InboundPublish {
+  readonly topic: string;
+  readonly payload: Buffer;
+  readonly acknowledge: () => void;
 }
 
-/** The part of Node's native context that adds to the roots it has. */
-interface NativeContext {
-  addCACert(pem: string): void;
+export interface MqttConnectionOptions {
+  readonly stream: Duplex;
+  readonly clientId: string;
+  readonly username: string;
+  /** False keeps subscriptions and queued messages at the server for the next connection. */
+  readonly cleanSession: boolean;
+  readonly keepAliveSeconds: number;
+  readonly clock: Clock;
+  readonly onPublish: (publish: InboundPublish) => void;
+  /** Ends the attempt. */
+  readonly signal?: AbortSignal | undefined;
 }
+
+interface Waiting {
+  readonly answer: Packet['cmd'];
+  readonly sentAt: number;
+  readonly resolve: (packet: Packet) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Where CONNECT and PINGREQ wait, which have no packet identifier. */
+const withoutId = 0;
 
 /**
- * @param onPublish - sees every PUBLISH before it is acknowledged; what it throws closes the connection unacknowledged
+ * One MQTT 3.1.1 connection as a client, from CONNECT to its end. It never connects again.
+ *
+ * An end that nobody says is found too: a server that is silent for half the keep-alive time is asked (PINGREQ), and one that
+ * leaves anything unanswered for 30 seconds is given up.
  */
-export function createMqttConnection(
-  secureContext: SecureContext,
-  onPublish?: (topic: string, payload: Buffer) => void,
-): MqttConnection {
-  let client: MqttClient | undefined;
-  let failure: ConnectionFailure | undefined;
-  const connect = (uri: string, options: IClientOptions): MqttClient => {
-    const tlsOptions = { secureContext, lookup: lookupWithLoopbackNames, noDelay: true };
-    const opened = mqtt.connect(keepOwnPort(uri), {
-      ...options,
-      ...tlsOptions,
-      wsOptions: { ...(options.wsOptions as object | undefined), ...tlsOptions },
-    } as IClientOptions);
-    const note = (error: Error): void => {
-      failure ??= toFailure(error);
-    };
-    opened.on('error', note);
-    // mqtt.js reports only some socket errors by itself; the rest are seen here.
-    (opened as unknown as { stream: NodeJS.EventEmitter }).stream.on('error', note);
-    if (onPublish) {
-      opened.handleMessage = (packet, done) => {
-        try {
-          if (packet.cmd === 'publish') onPublish(packet.topic, Buffer.from(packet.payload));
-        } catch (error) {
-          note(error as Error);
-          opened.end(true);
-          return;
-        }
-        done();
-      };
+export class MqttConnection {
+  /** Resolves with the reason when the connection is over. */
+  readonly ended: Promise<Error>;
+  readonly #options: MqttConnectionOptions;
+  readonly #stream: Duplex;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #stopWatching = new AbortController();
+  #lastId = 0;
+  #heardAt: number;
+  #isCorked = false;
+  #end: Error | undefined;
+  #onEnd: (reason: Error) => void = () => undefined;
+
+  private constructor(options: MqttConnectionOptions) {
+    this.#options = options;
+    this.#stream = options.stream;
+    this.#heardAt = this.#now();
+    this.ended = new Promise((resolve) => {
+      this.#onEnd = resolve;
+    });
+    const parser = createParser({ protocolVersion: 4 });
+    parser.on('packet', (packet) => this.#receive(packet));
+    parser.on('error', (error: Error) => this.#finish(closed(`the server's answer is not MQTT: ${error.message}`)));
+    const stream = options.stream;
+    stream.on('data', (chunk: Buffer) => {
+      this.#heardAt = this.#now();
+      parser.parse(chunk);
+    });
+    stream.on('error', (error: Error) => this.#finish(closed(error.message, error)));
+    stream.on('close', () => this.#finish(closed('the server closed the connection')));
+  }
+
+  /**
+   * Sends CONNECT and waits for CONNACK. The stream is destroyed where that fails.
+   *
+   * @throws {ConnectRefusedError} @throws {ConnectionError} of kind `closed` or `timeout`
+   */
+  static async open(options: MqttConnectionOptions): Promise<MqttConnection> {
+    if (options.stream.destroyed) throw closed('the server closed the connection');
+    const connection = new MqttConnection(options);
+    const { signal } = options;
+    const stop = (): void => connection.destroy();
+    signal?.addEventListener('abort', stop, { once: true });
+    void connection.#watch();
+    try {
+      signal?.throwIfAborted();
+      const answer = await connection.#request(withoutId, connectPacket(options), 'connack');
+      const returnCode = answer.cmd === 'connack' ? (answer.returnCode ?? 0) : 0;
+      if (returnCode !== 0) throw new ConnectRefusedError(returnCode);
+      return connection;
+    } catch (error) {
+      connection.destroy();
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', stop);
     }
-    client = opened;
-    return opened;
-  };
-  return { base: new MqttBase({ connect }), failure: () => failure, destroy: () => client?.end(true) };
+  }
+
+  /** Resolves with the server's PUBACK (QoS 1), or at once (QoS 0). */
+  async publish(topic: string, payload: string | Buffer, qos: 0 | 1): Promise<void> {
+    const packet = { cmd: 'publish', topic, payload, qos, dup: false, retain: false } as const;
+    if (qos === 0) {
+      if (this.#end) throw this.#end;
+      this.#send(packet);
+      return;
+    }
+    const messageId = this.#freeId();
+    await this.#request(messageId, { ...packet, messageId }, 'puback');
+  }
+
+  /** All filters in one packet; the server has them when this resolves. */
+  async subscribe(filters: readonly { readonly topic: string; readonly qos: 0 | 1 }[]): Promise<void> {
+    const messageId = this.#freeId();
+    const answer = await this.#request(
+      messageId,
+      { cmd: 'subscribe', messageId, subscriptions: [...filters] },
+      'suback',
+    );
+    const granted = answer.cmd === 'suback' ? answer.granted : [];
+    const refused = filters.filter((_, index) => granted[index] === 0x80).map(({ topic }) => topic);
+    if (refused.length > 0) throw closed(`the server refused to subscribe ${refused.join(', ')}`);
+  }
+
+  /** Says goodbye, after all that was sent before, and ends. */
+  async disconnect(): Promise<void> {
+    if (this.#end) return;
+    this.#send({ cmd: 'disconnect' });
+    this.#finish(closed('disconnected'), true);
+    await new Promise<void>((resolve) => {
+      this.#stream.end(resolve);
+      this.#stream.once('close', resolve);
+    });
+    this.#stream.destroy();
+  }
+
+  /** Ends the connection without ceremony. */
+  destroy(reason = 'the connection was given up'): void {
+    this.#finish(closed(reason));
+  }
+
+  #receive(packet: Packet): void {
+    switch (packet.cmd) {
+      case 'publish':
+        this.#take(packet);
+        return;
+      case 'puback':
+      case 'suback':
+        this.#answer(packet.messageId ?? withoutId, packet);
+        return;
+      case 'connack':
+      case 'pingresp':
+        this.#answer(withoutId, packet);
+        return;
+      default:
+        this.#finish(closed(`the server sent ${packet.cmd}, which is a client's to send`));
+    }
+  }
+
+  #take({ topic, payload, qos, messageId }: IPublishPacket): void {
+    let isOpen = qos === 1 && messageId !== undefined;
+    const acknowledge = (): void => {
+      if (!isOpen || this.#end) return;
+      isOpen = false;
+      this.#send({ cmd: 'puback', messageId: messageId ?? withoutId });
+    };
+    try {
+      this.#options.onPublish({ topic, payload: payload as Buffer, acknowledge });
+    } catch (cause) {
+      // A message that could not be taken must come again: only a new connection brings it.
+      this.#finish(closed('a message from the server could not be taken', cause));
+    }
+  }
+
+  #answer(id: number, packet: Packet): void {
+    const waiting = this.#waiting.get(id);
+    if (waiting?.answer !== packet.cmd) return;
+    this.#waiting.delete(id);
+    waiting.resolve(packet);
+  }
+
+  #request(id: number, packet: Packet, answer: Packet['cmd']): Promise<Packet> {
+    if (this.#end) return Promise.reject(this.#end);
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { answer, sentAt: this.#now(), resolve, reject });
+      this.#send(packet);
+    });
+  }
+
+  /** What is sent in one turn leaves in one write. */
+  #send(packet: Packet): void {
+    if (!this.#isCorked) {
+      this.#isCorked = true;
+      this.#stream.cork();
+      process.nextTick(() => {
+        this.#isCorked = false;
+        this.#stream.uncork();
+      });
+    }
+    this.#stream.write(generate(packet));
+  }
+
+  async #watch(): Promise<void> {
+    const { clock, keepAliveSeconds } = this.#options;
+    const silenceMs = (keepAliveSeconds * 1000) / 2;
+    const tickMs = Math.min(silenceMs, answerTimeoutMs) / 2;
+    try {
+      for (;;) {
+        await clock.delay(tickMs, this.#stopWatching.signal);
+        const now = this.#now();
+        const [oldest] = this.#waiting.values();
+        if (oldest && now - oldest.sentAt >= answerTimeoutMs) {
+          this.#finish(timedOut(oldest.answer.toUpperCase()));
+        } else if (!this.#waiting.has(withoutId) && now - this.#heardAt >= silenceMs - tickMs) {
+          this.#request(withoutId, { cmd: 'pingreq' }, 'pingresp').catch(() => undefined);
+        }
+      }
+    } catch {
+      // The connection has ended.
+    }
+  }
+
+  #finish(reason: Error, isGraceful = false): void {
+    if (this.#end) return;
+    this.#end = reason;
+    this.#stopWatching.abort();
+    for (const { reject } of this.#waiting.values()) reject(reason);
+    this.#waiting.clear();
+    if (!isGraceful) this.#stream.destroy();
+    this.#onEnd(reason);
+  }
+
+  /** Packet identifiers count up and leave out those that wait for an answer (MQTT 3.1.1 section 2.3.1). */
+  #freeId(): number {
+    do {
+      this.#lastId = (this.#lastId % 65_535) + 1;
+    } while (this.#waiting.has(this.#lastId));
+    return this.#lastId;
+  }
+
+  #now(): number {
+    return this.#options.clock.now().getTime();
+  }
 }
 
-/** Microsoft's WebSocket transports append `:443` to whatever host they get. */
-function keepOwnPort(uri: string): string {
-  return uri.replace(/^(wss:\/\/[^/]+:\d+):443\//, '$1/');
-}
-
-const untrusted = /^(CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|ERR_TLS_CERT_|HOSTNAME_MISMATCH)/;
-
-function toFailure(error: Error & { code?: unknown }): ConnectionFailure {
-  const { code, message } = error;
-  if (typeof code === 'number') return { kind: 'refused', returnCode: code };
-  if (typeof code === 'string' && untrusted.test(code))
-    return { kind: 'untrusted-server', detail: `${message} (${code})` };
+function connectPacket({ clientId, username, cleanSession, keepAliveSeconds }: MqttConnectionOptions): IConnectPacket {
   return {
-    kind: 'network',
-    detail: typeof code === 'string' && !message.includes(code) ? `${message} (${code})` : message,
+    cmd: 'connect',
+    protocolId: 'MQTT',
+    protocolVersion: 4,
+    clean: cleanSession,
+    clientId,
+    username,
+    keepalive: keepAliveSeconds,
   };
+}
+
+function closed(detail: string, cause?: unknown): ConnectionError {
+  const advice = 'The next connection is tried by itself; where this goes on, look at the network on the way.';
+  return new ConnectionError('closed', { detail, advice, ...(cause !== undefined && { cause }) });
 }

@@ -1,32 +1,13 @@
 import type { DeviceIdentity } from '../identity/device-identity.ts';
 
-/** What DPS answered to a registration that it didn't accept. */
-export interface Refusal {
-  readonly azureCode?: number | undefined;
-  readonly trackingId?: string | undefined;
-  readonly message?: string | undefined;
-  readonly status?: string | undefined;
-}
-
 /**
- * DPS gives the same 401002 for a missing intermediate, an unknown line and an unverified root. What the device itself
- * knows narrows it down, so it is said here, most likely cause first.
+ * What to look at after a refusal. DPS gives the same 401002 for a missing intermediate, an unknown line and an unverified
+ * root; what the device itself knows narrows it down, so it is said here, most likely cause first.
+ *
+ * @param status - the registration's, where DPS named one
  */
-export function explainRefusal(identity: DeviceIdentity, idScope: string, refusal: Refusal): string {
-  const said = [
-    refusal.azureCode === undefined ? refusal.status : `${refusal.azureCode}`,
-    refusal.message,
-    refusal.trackingId && `tracking ID ${refusal.trackingId}`,
-  ].filter(Boolean);
-  return [
-    `DPS ${idScope} refused ${identity.registrationId} (${said.join(', ')}).`,
-    `It was shown ${identity.chainSubjects.join(' <- ')}, valid until ${identity.notAfter.toISOString()}.`,
-    advice(identity, refusal),
-  ].join(' ');
-}
-
-function advice(identity: DeviceIdentity, refusal: Refusal): string {
-  if (refusal.status === 'disabled') {
+export function refusalAdvice(identity: DeviceIdentity, status: string | undefined): string {
+  if (status === 'disabled') {
     return 'Its enrollment is disabled: enable it in DPS if the device may come back.';
   }
   const issuers = identity.chainSubjects.slice(1);

@@ -1,0 +1,127 @@
+import type { Duplex } from 'node:stream';
+import type { Clock } from '../clock.ts';
+import { inTime } from './answer-timeout.ts';
+import * as topics from './dps-topics.ts';
+import { MqttConnection, type InboundPublish } from './mqtt-connection.ts';
+
+/** What DPS says to a registration or about its state; error envelope and registration state in one. */
+export interface DpsBody {
+  readonly operationId?: string;
+  readonly status?: string;
+  readonly errorCode?: number;
+  readonly message?: string;
+  readonly trackingId?: string;
+  readonly registrationState?: {
+    readonly deviceId?: string;
+    readonly assignedHub?: string;
+    readonly status?: string;
+    readonly substatus?: string;
+    readonly payload?: unknown;
+    readonly errorCode?: number;
+    readonly errorMessage?: string;
+  };
+}
+
+export interface DpsAnswer {
+  /** HTTP-like: 200 and 202, or what went wrong. */
+  readonly status: number;
+  readonly retryAfterMs: number | undefined;
+  readonly body: DpsBody;
+}
+
+export interface DpsSessionOptions {
+  readonly stream: Duplex;
+  readonly idScope: string;
+  readonly registrationId: string;
+  readonly clock: Clock;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** DPS's device API version for MQTT. */
+const apiVersion = '2019-03-31';
+
+/** Registrations take seconds; nobody keeps a DPS connection. */
+const keepAliveSeconds = 60;
+
+/** By request ID. */
+type Waiting = Map<number, (answer: DpsAnswer) => void>;
+
+/** One connection to DPS: asks, and waits for the answer to what it asked. */
+export class DpsSession {
+  readonly #connection: MqttConnection;
+  readonly #clock: Clock;
+  readonly #waiting: Waiting;
+  #lastRequestId = 0;
+
+  private constructor(connection: MqttConnection, clock: Clock, waiting: Waiting) {
+    this.#connection = connection;
+    this.#clock = clock;
+    this.#waiting = waiting;
+  }
+
+  /** @throws what {@link MqttConnection.open} throws */
+  static async open({ stream, idScope, registrationId, clock, signal }: DpsSessionOptions): Promise<DpsSession> {
+    const waiting: Waiting = new Map();
+    const connection = await MqttConnection.open({
+      stream,
+      clientId: registrationId,
+      username: `${idScope}/registrations/${registrationId}/api-version=${apiVersion}`,
+      cleanSession: true,
+      keepAliveSeconds,
+      clock,
+      signal,
+      onPublish: (publish) => take(publish, waiting),
+    });
+    const stop = (): void => connection.destroy();
+    signal?.addEventListener('abort', stop, { once: true });
+    void connection.ended.then(() => signal?.removeEventListener('abort', stop));
+    await connection.subscribe([{ topic: topics.registrationAnswers, qos: 1 }]);
+    return new DpsSession(connection, clock, waiting);
+  }
+
+  /** @param payload - JSON for a custom allocation webhook */
+  register(registrationId: string, payload: unknown): Promise<DpsAnswer> {
+    return this.#ask(topics.register, JSON.stringify({ registrationId, ...(payload !== undefined && { payload }) }));
+  }
+
+  operationStatus(operationId: string): Promise<DpsAnswer> {
+    return this.#ask((requestId) => topics.operationStatus(requestId, operationId), '');
+  }
+
+  close(): void {
+    void this.#connection.disconnect();
+  }
+
+  async #ask(topicOf: (requestId: number) => string, body: string): Promise<DpsAnswer> {
+    this.#lastRequestId += 1;
+    const requestId = this.#lastRequestId;
+    const answer = new Promise<DpsAnswer>((resolve) => {
+      this.#waiting.set(requestId, resolve);
+    });
+    // The answer may come before PUBACK; a connection that ends instead ends the waiting.
+    const over = this.#connection.ended.then((reason) => {
+      throw reason;
+    });
+    over.catch(() => undefined);
+    await this.#connection.publish(topicOf(requestId), body, 1);
+    return inTime(this.#clock, 'answer to the registration', Promise.race([answer, over]));
+  }
+}
+
+function take({ topic, payload, acknowledge }: InboundPublish, waiting: Waiting): void {
+  acknowledge();
+  const about = topics.readAnswerTopic(topic);
+  if (!about) return;
+  const { status, requestId, retryAfterMs } = about;
+  waiting.get(requestId)?.({ status, retryAfterMs, body: readBody(payload.toString()) });
+  waiting.delete(requestId);
+}
+
+/** An answer without a readable body still says something by its status. */
+function readBody(text: string): DpsBody {
+  try {
+    return text === '' ? {} : (JSON.parse(text) as DpsBody);
+  } catch {
+    return { message: text.slice(0, 200) };
+  }
+}
