@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import type { DeviceAgentOptions } from '../device-agent.ts';
-import { textOf } from '../errors.ts';
 import { loadIdentity, type IdentitySource } from '../identity/device-identity.ts';
-import { configError, type ServiceConfig } from './config.ts';
-import { readSecret } from './secrets.ts';
+import type { ProxySettings } from '../network/proxy-settings.ts';
+import type { ServiceConfig } from './config.ts';
+import { credentialPath } from './credentials.ts';
+import { readRoots, readSecret } from './secrets.ts';
 
 /** What an agent is made of, as far as a configuration says it, and the secrets that went into it. */
 export interface ConfiguredAgent {
@@ -11,6 +11,7 @@ export interface ConfiguredAgent {
     DeviceAgentOptions,
     'identity' | 'connectTo' | 'stateFolder' | 'transport' | 'trustedRootsPem'
   >;
+  readonly proxy: ProxySettings | undefined;
   /** To be kept out of everything that is written. */
   readonly secrets: readonly string[];
 }
@@ -20,30 +21,46 @@ export interface ConfiguredAgent {
  */
 export async function configuredAgent(config: ServiceConfig): Promise<ConfiguredAgent> {
   const { connectTo, stateFolder, transport, trustedRootsFile } = config;
-  const password = await readSecret('identity', config.identity);
-  const trustedRootsPem = trustedRootsFile === undefined ? undefined : await readRoots(trustedRootsFile);
+  const secrets: string[] = [];
+  const proxy = await proxySettings(config, secrets);
+  const options = {
+    identity: await loadIdentity(await identitySource(config, secrets)),
+    connectTo,
+    stateFolder,
+    transport,
+    ...(trustedRootsFile !== undefined && { trustedRootsPem: await readRoots('trustedRootsFile', trustedRootsFile) }),
+  };
+  return { options, proxy, secrets };
+}
+
+/** Adds what it reads to the secrets. */
+export async function identitySource({ identity }: ServiceConfig, secrets: string[]): Promise<IdentitySource> {
+  const password = await readSecret('identity', identity);
+  if (password !== undefined) secrets.push(password);
+  if ('pfxFile' in identity) {
+    return { pfxFile: credentialPath('identity.pfxFile', identity.pfxFile), password: password ?? '' };
+  }
   return {
-    options: {
-      identity: await loadIdentity(identitySource(config.identity, password)),
-      connectTo,
-      stateFolder,
-      transport,
-      ...(trustedRootsPem !== undefined && { trustedRootsPem }),
-    },
-    secrets: password === undefined ? [] : [password],
+    chainFile: credentialPath('identity.chainFile', identity.chainFile),
+    keyFile: credentialPath('identity.keyFile', identity.keyFile),
+    ...(password !== undefined && { password }),
   };
 }
 
-function identitySource(identity: ServiceConfig['identity'], password: string | undefined): IdentitySource {
-  if ('pfxFile' in identity) return { pfxFile: identity.pfxFile, password: password ?? '' };
-  const { chainFile, keyFile } = identity;
-  return { chainFile, keyFile, ...(password !== undefined && { password }) };
-}
-
-async function readRoots(file: string): Promise<string> {
-  const pem = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw configError(`Can't read trustedRootsFile: ${textOf(cause)}. Check the path and its permissions.`, cause);
-  });
-  if (pem.includes('-----BEGIN CERTIFICATE-----')) return pem;
-  throw configError(`trustedRootsFile ${file} holds no certificate in PEM: convert it, or give another file.`);
+/** Adds what it reads to the secrets. */
+export async function proxySettings({ proxy }: ServiceConfig, secrets: string[]): Promise<ProxySettings | undefined> {
+  if (!proxy) return undefined;
+  const { url, user, noProxy, trustedRootsFile } = proxy;
+  const password = await readSecret('proxy', proxy);
+  const withUser = new URL(url);
+  withUser.username = user ?? '';
+  withUser.password = password ?? '';
+  if (password !== undefined) secrets.push(password, Buffer.from(`${user ?? ''}:${password}`).toString('base64'));
+  return {
+    url: withUser.href,
+    ...(noProxy !== undefined && { noProxy }),
+    ...(trustedRootsFile !== undefined && {
+      trustedRootsPem: await readRoots('proxy.trustedRootsFile', trustedRootsFile),
+    }),
+  };
 }

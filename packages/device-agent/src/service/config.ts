@@ -47,15 +47,10 @@ function parse(file: string, text: string): unknown {
   }
 }
 
-/** A secret is never in the file itself: it is in a file of its own, or in an environment variable. */
-const password = {
-  passwordFile: z.string().exactOptional(),
-  passwordVariable: z.string().exactOptional(),
-};
-
 function configSchema(folder: string) {
   const path = z.string().transform((name) => resolve(folder, name));
-  const secret = { ...password, passwordFile: path.exactOptional() };
+  // A secret is never in the file itself: it is in a file of its own, or in an environment variable.
+  const secret = { passwordFile: path.exactOptional(), passwordVariable: z.string().exactOptional() };
   const port = z.int().min(0).max(65_535);
   return z.strictObject({
     identity: z.union([
@@ -68,6 +63,19 @@ function configSchema(folder: string) {
     ]),
     stateFolder: path,
     transport: z.enum(['mqtt', 'mqtt-websocket']).default('mqtt'),
+    proxy: z
+      .strictObject({
+        url: z
+          .url({ protocol: /^https?$/, error: 'http://host:port or https://host:port' })
+          .refine((url) => !/\/\/[^/]*@/.test(url), {
+            error: 'a URL without user and password: they go to "user" and to a password file or variable',
+          }),
+        user: z.string().exactOptional(),
+        ...secret,
+        noProxy: z.string().exactOptional(),
+        trustedRootsFile: path.exactOptional(),
+      })
+      .exactOptional(),
     trustedRootsFile: path.exactOptional(),
     application: path.exactOptional(),
     stopSeconds: z.number().min(0).max(3_600).default(5),

@@ -1,7 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { chmod, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import type { ConnectionState } from '../connection-status.ts';
-import { disconnected } from '../connection-status.ts';
+import { disconnected, type ConnectionState } from '../connection-status.ts';
 import type { AgentEvent } from '../device-agent.ts';
 import type { DeviceIdentity } from '../identity/device-identity.ts';
 import { errorFields } from './log-line.ts';
@@ -45,39 +42,22 @@ export function nextHealth(health: ConnectionHealth, event: AgentEvent, now: Dat
 /** What the health file and `status` say. */
 export interface HealthReport extends ConnectionHealth {
   readonly registrationId: string;
+  /** Whether the agent's loop moves; it may well be without a connection. */
+  readonly isAlive: boolean;
   readonly version: string;
   readonly pid: number;
   readonly startedAt: string;
   readonly writtenAt: string;
   /** A reader that finds it written longer ago than this may take the service for dead. */
   readonly validSeconds: number;
-  readonly certificate: { readonly subject: string | undefined; readonly notAfter: string; readonly thumbprintSha256: string };
+  readonly certificate: {
+    readonly subject: string | undefined;
+    readonly notAfter: string;
+    readonly thumbprintSha256: string;
+  };
 }
 
 export function certificateOf(identity: DeviceIdentity): HealthReport['certificate'] {
   const { chainSubjects, notAfter, thumbprintSha256 } = identity;
   return { subject: chainSubjects[0], notAfter: notAfter.toISOString(), thumbprintSha256 };
-}
-
-/** Whole or not at all, mode 0644: a monitor may read it at any time. */
-export async function writeHealthFile(file: string, report: HealthReport): Promise<void> {
-  const temporary = `${file}.${randomUUID().slice(0, 8)}.tmp`;
-  try {
-    await writeFile(temporary, `${JSON.stringify(report, undefined, 2)}\n`, { flag: 'wx' });
-    await chmod(temporary, 0o644);
-    await rename(temporary, file);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
-}
-
-/** @returns undefined where there is none, or none of ours */
-export async function readHealthFile(file: string): Promise<HealthReport | undefined> {
-  try {
-    const report = JSON.parse(await readFile(file, 'utf8')) as HealthReport;
-    return typeof report.writtenAt === 'string' ? report : undefined;
-  } catch {
-    return undefined;
-  }
 }

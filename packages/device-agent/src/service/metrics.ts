@@ -1,0 +1,59 @@
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import type { ConnectionStatus } from '../connection-status.ts';
+import { counters, type Measurement } from './measurements.ts';
+
+/** Numbers for Prometheus, in its base units and by its rules for names. */
+export interface ServiceMetrics {
+  record(measurements: readonly Measurement[]): void;
+  /** Content type and text of the exposition format. */
+  expose(): Promise<{ readonly contentType: string; readonly text: string }>;
+}
+
+export interface ServiceMetricsOptions {
+  /** On every sample. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly version: string;
+  readonly certificateNotAfter: Date;
+}
+
+const prefix = 'contoso_device_';
+
+const statuses: readonly ConnectionStatus[] = ['Connected', 'DisconnectedRetrying', 'Disconnected', 'Closed'];
+
+export function createMetrics({ labels, version, certificateNotAfter }: ServiceMetricsOptions): ServiceMetrics {
+  const register = new Registry();
+  register.setDefaultLabels(labels);
+  collectDefaultMetrics({ register });
+  const counting = new Map(Object.entries(counters).map(([name, help]) => [name, counter(register, name, help)]));
+  const gauge = (name: string, help: string, ...labelNames: string[]): Gauge =>
+    new Gauge({ name: `${prefix}${name}`, help, labelNames, registers: [register] });
+  gauge('build_info', 'Always 1; the version is in its label.', 'version').set({ version }, 1);
+  gauge('certificate_expiry_timestamp_seconds', "Unix time when the device's certificate expires.").set(
+    certificateNotAfter.getTime() / 1_000,
+  );
+  const connection = gauge(
+    'connection_status',
+    '1 for the status that the connection has, 0 for the others.',
+    'status',
+  );
+  const desired = gauge('desired_properties_version', 'Version of the desired properties that were handled last.');
+  const showStatus = (current: string): void => {
+    for (const status of statuses) connection.set({ status }, status === current ? 1 : 0);
+  };
+  showStatus('Disconnected');
+  return {
+    record: (measurements) => {
+      for (const measurement of measurements) {
+        if ('add' in measurement) counting.get(measurement.add)?.inc({ ...measurement.labels });
+        else if (measurement.set === 'connection') showStatus(measurement.status);
+        else desired.set(measurement.value);
+      }
+    },
+    expose: async () => ({ contentType: register.contentType, text: await register.metrics() }),
+  };
+}
+
+function counter(register: Registry, name: string, help: string): Counter {
+  const labelNames = { errors: ['code'], handler_failures: ['handler'] }[name] ?? [];
+  return new Counter({ name: `${prefix}${name}_total`, help, labelNames, registers: [register] });
+}
