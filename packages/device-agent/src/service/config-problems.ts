@@ -73,7 +73,7 @@ function valueAt(input: unknown, path: Path): unknown {
 /** The keys that may stand at a place; of a choice between shapes, those of all. */
 function shapeAt(schema: z.core.$ZodType, path: Path): Record<string, z.core.$ZodType> {
   if (schema instanceof z.ZodUnion) {
-    return Object.assign({}, ...schema.options.map((option) => shapeAt(option, path))) as Record<
+    return Object.assign({}, ...schema.options.map((option) => shapeAt(option as z.core.$ZodType, path))) as Record<
       string,
       z.core.$ZodType
     >;
