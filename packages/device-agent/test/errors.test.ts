@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import type { AddressInfo } from 'node:net';
@@ -26,9 +25,10 @@ import {
   type Contoso,
   type Watched,
 } from './contoso.ts';
+import { makeTlsSite } from './tls-site.ts';
 
 let contoso: Contoso;
-let madeLocalhost: { readonly cert: string; readonly key: string } | undefined;
+const site = makeTlsSite(['localhost']);
 const started: Watched[] = [];
 const servers: Server[] = [];
 
@@ -145,7 +145,7 @@ describe('DPS refuses', () => {
     const port = await listen(dpsThatAnswers({ operationId: 'o', status: 'disabled' }));
     const { agent } = agentWith(identity, {
       connectTo: { idScope: '0ne00000000', endpoint: `localhost:${port}` },
-      trustedRootsPem: localhost().cert,
+      trustedRootsPem: site.rootPem,
     });
     await expect(agent.start()).rejects.toMatchObject({
       code: 'ERR_AGENT_DPS_DISABLED',
@@ -171,7 +171,7 @@ describe('DPS refuses', () => {
     const error = await rejection(
       provisionWith(identity, {
         provisioning: { idScope: '0ne00000000', endpoint: `localhost:${port}` },
-        trustedRootsPem: localhost().cert,
+        trustedRootsPem: site.rootPem,
       }),
     );
     expect(error).toMatchObject({
@@ -332,36 +332,12 @@ describe('clean-up', () => {
 });
 
 /** A certificate for `localhost`, made once. */
-function localhost(): { readonly cert: string; readonly key: string } {
-  madeLocalhost ??= (() => {
-    const options = [
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-subj',
-      '/CN=localhost',
-    ];
-    const pem = execFileSync(
-      'openssl',
-      ['req', ...options, '-addext', 'subjectAltName=DNS:localhost', '-keyout', '-'],
-      { encoding: 'utf8', stdio: 'pipe' },
-    );
-    const block = (name: string): string =>
-      new RegExp(`-----BEGIN ${name}-----[^]+-----END ${name}-----`).exec(pem)?.[0] ?? '';
-    return { cert: block('CERTIFICATE'), key: block('PRIVATE KEY') };
-  })();
-  return madeLocalhost;
-}
-
 /**
  * The DPS device API as far as one answer: for the states that its specification declares and that a real one can't be
  * brought into at will.
  */
 function dpsThatAnswers(answer: object): Server {
-  return createTlsServer(localhost(), (socket) => {
+  return createTlsServer(site, (socket) => {
     const reader = parser();
     const send = (packet: Parameters<typeof generate>[0]): void => void socket.write(generate(packet));
     reader.on('packet', (packet) => {

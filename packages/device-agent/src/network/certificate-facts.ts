@@ -25,6 +25,7 @@ export function certificateFacts(whose: CertificateFacts['whose'], certificate: 
   };
 }
 
-function oneLine(distinguishedName: string): string {
+/** A distinguished name as Node prints it, on one line. */
+export function oneLine(distinguishedName: string): string {
   return distinguishedName.split('\n').join(', ');
 }

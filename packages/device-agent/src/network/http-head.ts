@@ -9,6 +9,10 @@ export interface HttpHead {
   readonly headers: Readonly<Record<string, readonly string[]>>;
 }
 
+export function isHttpHead(value: unknown): value is HttpHead {
+  return typeof value === 'object' && value !== null && 'statusText' in value && 'headers' in value;
+}
+
 /** More than any proxy sends, in bytes. */
 const maximumHeadLength = 16_384;
 
@@ -21,7 +25,7 @@ export function readHttpHead(socket: Socket, signal: AbortSignal): Promise<HttpH
       signal.removeEventListener('abort', onAbort);
       act();
     };
-    const fail = (reason: unknown): void => {
+    const fail = (reason: Error): void => {
       settle(() => {
         ignoreErrors(socket);
         socket.destroy();
@@ -29,7 +33,7 @@ export function readHttpHead(socket: Socket, signal: AbortSignal): Promise<HttpH
       });
     };
     const onClose = (): void => fail(new Error('closed by the other side'));
-    const onAbort = (): void => fail(signal.reason);
+    const onAbort = (): void => fail(signal.reason as Error);
     const onReadable = (): void => {
       for (let chunk = socket.read() as Buffer | null; chunk; chunk = socket.read() as Buffer | null) {
         received = Buffer.concat([received, chunk]);

@@ -4,7 +4,7 @@ import { ConnectionError, reasonOf } from './connection-error.ts';
 import { readHttpHead, type HttpHead } from './http-head.ts';
 import type { ProxySettings } from './proxy-settings.ts';
 import { formatServerAddress, parseServerAddress, type ServerAddress } from './server-address.ts';
-import { openTcp } from './tcp-connection.ts';
+import { connectTcp, resolveAddresses } from './tcp-connection.ts';
 import { addTrustedRoots } from './trusted-roots.ts';
 import { openTls } from './tls-connection.ts';
 
@@ -69,7 +69,7 @@ function parseProxy(text: string): Proxy {
 
 async function reachProxy(proxy: Proxy, settings: ProxySettings, signal: AbortSignal): Promise<Socket> {
   try {
-    const socket = await openTcp(proxy.address, signal);
+    const socket = await connectTcp(proxy.address, await resolveAddresses(proxy.address.name, signal), signal);
     if (!proxy.isSecure) return socket;
     return await openTls(socket, { server: proxy.address, secureContext: proxyContext(settings), signal });
   } catch (error) {
@@ -99,6 +99,7 @@ function toRefusal(head: HttpHead, proxy: Proxy, host: string): ConnectionError 
     advice: isPortal
       ? 'Somebody has to sign in to this network with a browser first.'
       : refusalAdvice(head, proxy, host),
+    cause: head,
   });
 }
 

@@ -12,26 +12,26 @@ export interface Endable extends EventEmitter {
 export function socketEvent(socket: Endable, event: string, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (act: () => void): void => {
-      socket.off(event, onEvent).off('error', onError).off('close', onClose);
+      socket.off(event, onEvent).off('error', fail).off('close', onClose);
       signal.removeEventListener('abort', onAbort);
       act();
     };
     const onEvent = (): void => settle(resolve);
-    const fail = (reason: unknown): void => {
+    const fail = (reason: Error): void => {
       settle(() => {
         ignoreErrors(socket);
         socket.destroy();
         reject(reason);
       });
     };
-    const onError = (error: Error): void => fail(error);
+
     const onClose = (): void => fail(Object.assign(new Error('closed by the other side'), { code: 'ECONNRESET' }));
-    const onAbort = (): void => fail(signal.reason);
+    const onAbort = (): void => fail(signal.reason as Error);
     if (signal.aborted) {
       onAbort();
       return;
     }
-    socket.on(event, onEvent).on('error', onError).on('close', onClose);
+    socket.on(event, onEvent).on('error', fail).on('close', onClose);
     signal.addEventListener('abort', onAbort);
   });
 }

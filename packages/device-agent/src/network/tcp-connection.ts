@@ -29,28 +29,18 @@ export async function resolveAddresses(name: string, signal: AbortSignal): Promi
 }
 
 /**
- * Connects to the first address that answers ("happy eyeballs", RFC 8305). Node's own version cuts an attempt off when the
- * next begins, and so never gets through where a round trip takes longer than that.
+ * Connects to the first of a server's addresses that answers ("happy eyeballs", RFC 8305). Node's own version cuts an attempt off
+ * when the next begins, and so never gets through where a round trip takes longer than that.
  *
- * @throws {ConnectionError} dns, tcp
+ * @throws {ConnectionError} tcp
  */
-export async function openTcp(server: ServerAddress, signal: AbortSignal): Promise<Socket> {
-  signal.throwIfAborted();
-  const addresses = await resolveAddresses(server.name, signal);
-  return firstToConnect(
-    addresses.map(({ address }) => ({ name: address, port: server.port })),
-    server,
-    signal,
-  );
-}
-
-function firstToConnect(
-  candidates: readonly ServerAddress[],
+export function connectTcp(
   server: ServerAddress,
+  addresses: readonly LookupAddress[],
   signal: AbortSignal,
 ): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const waiting = [...candidates];
+    const waiting = [...addresses];
     const trying = new Set<Socket>();
     const errors: Error[] = [];
     let timer: NodeJS.Timeout | undefined;
@@ -63,9 +53,9 @@ function firstToConnect(
     const onAbort = (): void => settle(() => reject(signal.reason as Error));
     const tryNext = (): void => {
       clearTimeout(timer);
-      const candidate = waiting.shift();
-      if (!candidate) return;
-      const socket = connect({ host: candidate.name, port: candidate.port, noDelay: true });
+      const address = waiting.shift();
+      if (!address) return;
+      const socket = connect({ host: address.address, port: server.port, noDelay: true });
       ignoreErrors(socket);
       trying.add(socket);
       const onConnect = (): void => {

@@ -57,7 +57,8 @@ export interface Registration {
   readonly clock: Clock;
 }
 
-const defaultEndpoint = 'global.azure-devices-provisioning.net';
+/** The same for every DPS instance of the public cloud; the ID scope tells them apart. */
+export const defaultEndpoint = 'global.azure-devices-provisioning.net';
 
 /** Between two questions where DPS names no time (Microsoft's clients' default). DPS allows a device 5 in 10 s. */
 const defaultPollMs = 2_000;

@@ -1,0 +1,71 @@
+import { chmodSync, closeSync, existsSync, fdatasyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import Database from 'libsql';
+import { DeviceAgentError } from '../errors.ts';
+
+/** `PRAGMA user_version` of the databases that this version writes. */
+export const schemaVersion = 1;
+
+/**
+ * Rows are kept together by device and in order. What is small and read often stands before the body, so that reading it
+ * touches no page of the body.
+ */
+const schema = `
+  CREATE TABLE device (id INTEGER PRIMARY KEY, registration_id TEXT NOT NULL UNIQUE);
+  CREATE TABLE fact (device INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
+    PRIMARY KEY (device, name)) WITHOUT ROWID;
+  CREATE TABLE outbox (device INTEGER NOT NULL, sequence INTEGER NOT NULL, added_ms INTEGER NOT NULL,
+    priority INTEGER NOT NULL, size INTEGER NOT NULL, message_id TEXT NOT NULL, created_at TEXT NOT NULL,
+    content_type TEXT NOT NULL, content_encoding TEXT NOT NULL, properties TEXT NOT NULL, body BLOB NOT NULL,
+    PRIMARY KEY (device, sequence)) WITHOUT ROWID;
+  CREATE TABLE inbox (sequence INTEGER PRIMARY KEY AUTOINCREMENT, device INTEGER NOT NULL, topic TEXT NOT NULL,
+    body BLOB NOT NULL);
+  CREATE INDEX inbox_by_device ON inbox (device, sequence);
+`;
+
+/**
+ * Makes the database where there is none. It comes into being whole, by a rename: a power cut leaves none or all of it.
+ * That takes one fsync; those of its folder and of the write-ahead log come with the first commit, before it returns.
+ *
+ * @returns whether it was made
+ */
+export function ensureDatabase(file: string): boolean {
+  if (existsSync(file)) {
+    // SQLite takes an empty file for a new database, and deletes the log that belonged to it.
+    if (statSync(file).size === 0) throw damaged(file, 'it is empty');
+    return false;
+  }
+  if (existsSync(`${file}-wal`)) throw damaged(file, 'it is missing, and its write-ahead log is there');
+  const draft = `${file}.new`;
+  rmSync(draft, { force: true });
+  const database = new Database(draft);
+  database.exec(`
+    PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF;
+    BEGIN; ${schema} PRAGMA user_version = ${schemaVersion}; COMMIT;
+    PRAGMA journal_mode = WAL;
+  `);
+  database.close();
+  // The log's files take their mode from the database's.
+  chmodSync(draft, 0o600);
+  const descriptor = openSync(draft, 'r+');
+  fdatasyncSync(descriptor);
+  closeSync(descriptor);
+  renameSync(draft, file);
+  return true;
+}
+
+/** @throws {DeviceAgentError} ERR_AGENT_STATE: written by a version that this one doesn't know */
+export function checkSchemaVersion(file: string, found: number): void {
+  if (found === schemaVersion) return;
+  if (found < schemaVersion) throw damaged(file, `its schema version is ${found}`);
+  throw new DeviceAgentError(
+    'ERR_AGENT_STATE',
+    `The agent's state ${file} was written by a newer version of this package: its schema version is ${found}, this one knows ${schemaVersion}. Install the newer version again, or give this one a folder of its own.`,
+  );
+}
+
+function damaged(file: string, what: string): DeviceAgentError {
+  return new DeviceAgentError(
+    'ERR_AGENT_STATE',
+    `The agent's state ${file} is damaged: ${what}. Nothing was deleted. Check the disk, move the agent.db files elsewhere and start again.`,
+  );
+}
