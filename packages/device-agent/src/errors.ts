@@ -21,6 +21,8 @@ import type { NetworkFailureKind } from './network/connection-error.ts';
  * - `ERR_AGENT_TWIN`: the hub refused reported properties
  * - `ERR_AGENT_CONFIG`: the configuration file of `contoso-device` can't be used
  * - `ERR_AGENT_APPLICATION`: the application that it names can't be loaded, or failed
+ * - `ERR_AGENT_TWIN`: reported properties break the twin's limits or their schema, or the hub refused them
+ * - `ERR_AGENT_HANDLER_TIMEOUT`: a handler of the application took longer than its time-out
  * - `ERR_AGENT_STOPPED`: the agent was stopped before the operation ended
  */
 export type DeviceAgentErrorCode =
@@ -44,6 +46,7 @@ export type DeviceAgentErrorCode =
   | 'ERR_AGENT_TWIN'
   | 'ERR_AGENT_CONFIG'
   | 'ERR_AGENT_APPLICATION'
+  | 'ERR_AGENT_HANDLER_TIMEOUT'
   | 'ERR_AGENT_STOPPED';
 
 /** What is known about a failure besides its code. */

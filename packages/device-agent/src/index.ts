@@ -7,7 +7,16 @@ export type {
   ConnectionStatusReason,
   RecommendedAction,
 } from './connection-status.ts';
-export type { Acknowledgement, DesiredChange, DesiredHandler } from './twin/desired-properties.ts';
+export { defineTwin } from './twin/define-twin.ts';
+export type { DesiredDefinition, PatchOf, PropertiesOf, PropertySchemas, TwinDefinition } from './twin/define-twin.ts';
+export type {
+  Acknowledgement,
+  Acknowledgements,
+  DesiredChange,
+  DesiredHandler,
+  Removable,
+} from './twin/desired-properties.ts';
+export type { TwinEvent } from './twin/device-twin.ts';
 export { DeviceAgent } from './device-agent.ts';
 export type { AgentEvent, DeviceAgentOptions, StopReport } from './device-agent.ts';
 export { diagnose } from './diagnosis/diagnose.ts';
@@ -17,11 +26,24 @@ export { formatDiagnosis } from './diagnosis/diagnosis-text.ts';
 export type { DiagnoseOptions } from './diagnosis/examination.ts';
 export { checkValidity, loadIdentity } from './identity/device-identity.ts';
 export type { DeviceIdentity, IdentitySource } from './identity/device-identity.ts';
-export type { MethodResponse, WorkEvent } from './device-work.ts';
+export type { WorkEvent } from './device-work.ts';
 export { DeviceAgentError } from './errors.ts';
 export type { DeviceAgentErrorCode, FailureDetails } from './errors.ts';
 export type { HubAddress } from './protocol/hub-session.ts';
-export type { CloudToDeviceMessage } from './messages/inbox.ts';
+export type { HandlerContext } from './handler-call.ts';
+export type { CloudToDeviceMessage } from './messages/cloud-to-device.ts';
+export type { InboxEvent, MessageContext, MessageHandler, MessageHandling } from './messages/inbox.ts';
+export { defineMethod } from './methods/methods.ts';
+export type {
+  MethodDefinition,
+  MethodDefinitions,
+  MethodFailure,
+  MethodHandler,
+  MethodResponse,
+} from './methods/methods.ts';
+export { jsonSchema } from './schema/json-schema.ts';
+export type { JsonSchemaError, JsonSchemaValidator } from './schema/json-schema.ts';
+export type { OutputOf, SchemaIssue, SchemaResult, StandardIssue, StandardSchema } from './schema/standard-schema.ts';
 export type { JsonObject } from './twin/merge-patch.ts';
 export type { Transport } from './network/open-stream.ts';
 export { proxyFromEnvironment } from './network/proxy-settings.ts';

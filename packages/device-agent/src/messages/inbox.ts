@@ -1,68 +1,191 @@
+import type { Clock } from '../clock.ts';
+import { DeviceAgentError } from '../errors.ts';
+import { callHandler, type HandlerContext } from '../handler-call.ts';
 import type { StateStore } from '../state/state-store.ts';
+import type { CloudToDeviceMessage } from './cloud-to-device.ts';
+import { MessageStore, type ReceivedMessage, type WaitingMessage } from './message-store.ts';
 
-/** A cloud-to-device message. */
-export interface CloudToDeviceMessage {
-  readonly messageId: string | undefined;
-  readonly correlationId: string | undefined;
-  readonly contentType: string | undefined;
-  readonly contentEncoding: string | undefined;
-  /** Application properties; one without a value is an empty string. */
-  readonly properties: Readonly<Record<string, string>>;
-  readonly body: Buffer;
+/** What a message's handler gets beside the message. */
+export interface MessageContext extends HandlerContext {
+  /** 1 for the first time that this message is handed over. */
+  readonly attempt: number;
+  /** True where an earlier attempt failed, or was cut by the end of the process: it may have done its work. */
+  readonly isRepeated: boolean;
 }
 
-/** Messages that the hub has handed over for good (PUBACK is its "complete") and the application hasn't handled yet. */
-export interface Inbox {
-  /** On disk when it returns; only then may the message be acknowledged. */
-  add(topic: string, body: Buffer): void;
-  /** The oldest message after a sequence number, or undefined. */
-  next(sequence: number): { readonly sequence: number; readonly message: CloudToDeviceMessage } | undefined;
-  remove(sequence: number): void;
+/** Handles a message; the hub is told that it is done when the handler has returned, and not if it fails. */
+export type MessageHandler = (message: CloudToDeviceMessage, context: MessageContext) => Promise<void> | void;
+
+/** What the inbox tells its application. */
+export type InboxEvent =
+  /** The handler has returned, and that is on disk. */
+  | { readonly type: 'message-completed'; readonly messageId: string | undefined }
+  /** The hub has sent a message again that was handled before; the handler doesn't see it. */
+  | { readonly type: 'message-repeated'; readonly messageId: string | undefined }
+  /** The last attempt has failed: the message counts as handled from here on. */
+  | { readonly type: 'message-given-up'; readonly messageId: string | undefined; readonly attempts: number }
+  | {
+      readonly type: 'handler-failed';
+      readonly handler: 'onMessage';
+      readonly messageId: string | undefined;
+      readonly attempt: number;
+      readonly error: unknown;
+    }
+  /** The state can't be read or written; the next connection tries again. */
+  | { readonly type: 'inbox-failed'; readonly error: unknown };
+
+/** How the application takes cloud-to-device messages. */
+export interface MessageHandling {
+  /** Default 300,000 milliseconds; a handler that takes longer has failed. */
+  readonly timeoutMs?: number;
+  /** Default 10, the hub's own default for a message that a device abandons. There is one attempt for each connection. */
+  readonly maximumAttempts?: number;
 }
 
-export function createInbox({ database }: StateStore): Inbox {
-  const insert = database.prepare('INSERT INTO inbox (topic, body) VALUES (?, ?)');
-  const select = database.prepare('SELECT * FROM inbox WHERE sequence > ? ORDER BY sequence LIMIT 1');
-  const removeOne = database.prepare('DELETE FROM inbox WHERE sequence = ?');
-  return {
-    add: (topic, body) => void insert.run(topic, body),
-    next(sequence) {
-      const row = select.get(sequence) as { sequence: number; topic: string; body: Uint8Array } | undefined;
-      return row && { sequence: row.sequence, message: toMessage(row.topic, Buffer.from(row.body)) };
-    },
-    remove: (sequence) => void removeOne.run(sequence),
-  };
+export interface InboxOptions extends MessageHandling {
+  readonly store: StateStore;
+  readonly handle: MessageHandler;
+  readonly onEvent: (event: InboxEvent) => void;
+  readonly clock: Clock;
 }
 
-/** Whether a topic carries a cloud-to-device message: `devices/{id}/messages/devicebound/{property bag}`. */
-export function isCloudToDevice(topic: string): boolean {
-  return /^devices\/[^/]+\/messages\/devicebound\//.test(topic);
+/** A message as a session brings it, with the way to say that it is done (PUBACK, the hub's "complete"). */
+export interface InboxArrival extends ReceivedMessage {
+  /** Belongs to the session: it must do nothing when that has ended. */
+  readonly acknowledge: () => void;
 }
 
-function toMessage(topic: string, body: Buffer): CloudToDeviceMessage {
-  const properties: Record<string, string> = {};
-  const system = new Map<string, string>();
-  for (const pair of topic.split('/').slice(4).join('/').split('&')) {
-    if (pair === '') continue;
-    const [name, value = ''] = pair.split('=', 2).map(decode);
-    if (name?.startsWith('$.') === true) system.set(name, value);
-    else if (name !== undefined) properties[name] = value;
+interface Brought {
+  /** Undefined where the message could not be put on disk. */
+  readonly sequence: number | undefined;
+  readonly acknowledge: () => void;
+  isDone: boolean;
+}
+
+/**
+ * Cloud-to-device messages, each handled once: on disk when they arrive, handed over one at a time in the order in which
+ * they came, and acknowledged when that has ended well.
+ */
+export class Inbox {
+  readonly #options: InboxOptions;
+  readonly #messages: MessageStore;
+  readonly #stopping = new AbortController();
+  #brought: Brought[] = [];
+  #broughtSequences = new Set<number>();
+  #tried = 0;
+  #isRunning = false;
+  #run: Promise<void> = Promise.resolve();
+
+  constructor(options: InboxOptions) {
+    this.#options = options;
+    this.#messages = new MessageStore(options.store);
   }
-  return {
-    messageId: system.get('$.mid'),
-    correlationId: system.get('$.cid'),
-    contentType: system.get('$.ct'),
-    contentEncoding: system.get('$.ce'),
-    properties,
-    body,
-  };
-}
 
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    // A property that isn't percent-encoded is still the sender's property.
-    return text;
+  /** A new session stands: what earlier ones left unhandled gets its next attempt. It may have brought messages before. */
+  connected(): void {
+    this.#tried = 0;
+    this.#wake();
+  }
+
+  /** The session is over: what it brought can't be acknowledged any more. What is received from here on belongs to the next. */
+  disconnected(): void {
+    this.#brought = [];
+    this.#broughtSequences = new Set();
+  }
+
+  /**
+   * On disk when it returns.
+   *
+   * @throws {DeviceAgentError} ERR_AGENT_STATE: the message stays with the hub, which sends it again in the next session
+   */
+  receive(arrival: InboxArrival): void {
+    const { acknowledge } = arrival;
+    try {
+      const known = this.#messages.find(arrival, this.#broughtSequences);
+      const sequence = known?.sequence ?? this.#messages.add(arrival);
+      this.#broughtSequences.add(sequence);
+      this.#brought.push({ sequence, acknowledge, isDone: known?.isHandled === true });
+      if (known?.isHandled === true) this.#options.onEvent({ type: 'message-repeated', messageId: known.messageId });
+    } catch (error) {
+      this.#brought.push({ sequence: undefined, acknowledge, isDone: false });
+      throw error;
+    }
+    this.#acknowledge();
+    this.#wake();
+  }
+
+  /** Resolves when no handler runs and none is due. */
+  settled(): Promise<void> {
+    return this.#run;
+  }
+
+  /** Fires the running handler's signal and hands nothing over any more; what isn't handled is handed over after the next start. */
+  stop(): void {
+    this.#stopping.abort(new DeviceAgentError('ERR_AGENT_STOPPED', 'The agent was stopped.'));
+  }
+
+  #wake(): void {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    this.#run = this.#handleAll();
+  }
+
+  async #handleAll(): Promise<void> {
+    try {
+      while (!this.#stopping.signal.aborted) {
+        const waiting = this.#messages.next(this.#tried);
+        if (!waiting) return;
+        this.#tried = waiting.sequence;
+        await this.#handle(waiting);
+      }
+    } catch (error) {
+      this.#options.onEvent({ type: 'inbox-failed', error });
+    } finally {
+      this.#isRunning = false;
+    }
+  }
+
+  async #handle({ sequence, attempts, message }: WaitingMessage): Promise<void> {
+    const { messageId } = message;
+    const attempt = attempts + 1;
+    const { maximumAttempts = 10, onEvent } = this.#options;
+    try {
+      this.#messages.countAttempt(sequence);
+      await this.#call(message, attempt);
+      this.#finish(sequence);
+      onEvent({ type: 'message-completed', messageId });
+    } catch (error) {
+      if (this.#stopping.signal.aborted) return;
+      onEvent({ type: 'handler-failed', handler: 'onMessage', messageId, attempt, error });
+      if (attempt < maximumAttempts) return;
+      this.#finish(sequence);
+      onEvent({ type: 'message-given-up', messageId, attempts: attempt });
+    }
+  }
+
+  #call(message: CloudToDeviceMessage, attempt: number): Promise<void> {
+    const { handle, clock, timeoutMs = 300_000 } = this.#options;
+    const what = `The handler of message ${message.messageId ?? '(without ID)'}`;
+    const isRepeated = attempt > 1;
+    return callHandler(async (context) => handle(message, { ...context, attempt, isRepeated }), {
+      what,
+      timeoutMs,
+      clock,
+      signal: this.#stopping.signal,
+    });
+  }
+
+  #finish(sequence: number): void {
+    this.#messages.markHandled(sequence, this.#options.clock.now());
+    for (const brought of this.#brought) if (brought.sequence === sequence) brought.isDone = true;
+    this.#acknowledge();
+  }
+
+  /**
+   * In the order of arrival (MQTT 3.1.1, MQTT-4.6.0-2): Microsoft's protocol gateway ends a connection that acknowledges out
+   * of order, so a message that failed holds back those after it until the next session.
+   */
+  #acknowledge(): void {
+    while (this.#brought[0]?.isDone === true) this.#brought.shift()?.acknowledge();
   }
 }

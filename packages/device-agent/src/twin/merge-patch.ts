@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+
 /** A JSON object as twins carry it. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -7,56 +9,45 @@ export function isJsonObject(value: unknown): value is JsonObject {
 
 /** RFC 7396: what a twin becomes by a patch; null removes. */
 export function applyMergePatch(target: JsonObject, patch: JsonObject): JsonObject {
-  const result: Record<string, unknown> = { ...target };
+  // A map, and Object.fromEntries at the end: a property may be called __proto__.
+  const result = new Map(Object.entries(target));
   for (const [key, value] of Object.entries(patch)) {
     if (value === null) {
-      // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- a copy of our own, made above
-      delete result[key];
+      result.delete(key);
     } else if (isJsonObject(value)) {
-      const before = result[key];
-      result[key] = applyMergePatch(isJsonObject(before) ? before : {}, value);
+      const before = result.get(key);
+      result.set(key, applyMergePatch(isJsonObject(before) ? before : {}, value));
     } else {
-      result[key] = value;
+      result.set(key, value);
     }
   }
-  return result;
+  return Object.fromEntries(result);
 }
 
-/**
- * The two patches as one that does the same; nulls stay, since they still have to remove something at the hub.
- *
- * Undefined where no one patch can: an object put in the place of a value (or of nothing) would be merged into what
- * stood there before.
- */
-export function joinMergePatches(first: JsonObject, second: JsonObject): JsonObject | undefined {
-  const result: Record<string, unknown> = { ...first };
-  for (const [key, value] of Object.entries(second)) {
-    const before = result[key];
-    if (!isJsonObject(value) || !(key in first)) {
-      result[key] = value;
-      continue;
-    }
-    const joined = isJsonObject(before) ? joinMergePatches(before, value) : undefined;
-    if (joined === undefined) return undefined;
-    result[key] = joined;
-  }
-  return result;
-}
-
-/** The patch that leads from one to the other; undefined where they are equal. */
+/** The smallest patch that leads from one to the other; undefined where they are equal. */
 export function createMergePatch(from: JsonObject, to: JsonObject): JsonObject | undefined {
-  const patch: Record<string, unknown> = {};
+  const patch = new Map<string, unknown>();
   for (const key of Object.keys(from)) {
-    if (!(key in to)) patch[key] = null;
+    if (!Object.hasOwn(to, key)) patch.set(key, null);
   }
   for (const [key, value] of Object.entries(to)) {
-    const before = from[key];
+    const before = Object.hasOwn(from, key) ? from[key] : undefined;
     if (isJsonObject(value) && isJsonObject(before)) {
       const inner = createMergePatch(before, value);
-      if (inner) patch[key] = inner;
-    } else if (!(key in from) || JSON.stringify(before) !== JSON.stringify(value)) {
-      patch[key] = value;
+      if (inner) patch.set(key, inner);
+    } else if (!isDeepStrictEqual(before, value)) {
+      patch.set(key, value);
     }
   }
-  return Object.keys(patch).length === 0 ? undefined : patch;
+  return patch.size === 0 ? undefined : Object.fromEntries(patch);
+}
+
+/** One patch that leads to a document from wherever either of two does. */
+export function joinMergePatches(first: JsonObject, second: JsonObject): JsonObject {
+  const result = new Map(Object.entries(first));
+  for (const [key, value] of Object.entries(second)) {
+    const other = result.get(key);
+    result.set(key, isJsonObject(value) && isJsonObject(other) ? joinMergePatches(other, value) : value);
+  }
+  return Object.fromEntries(result);
 }
