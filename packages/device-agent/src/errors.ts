@@ -18,7 +18,6 @@ import type { NetworkFailureKind } from './network/connection-error.ts';
  * - `ERR_AGENT_RETRY_EXPIRED`: the retry policy has ended
  * - `ERR_AGENT_STATE`: the state folder can't be written, is damaged, or another agent holds it
  * - `ERR_AGENT_MESSAGE_TOO_LARGE`: a telemetry message above the hub's 256 KiB
- * - `ERR_AGENT_TWIN`: the hub refused reported properties
  * - `ERR_AGENT_CONFIG`: the configuration file of `contoso-device` can't be used
  * - `ERR_AGENT_APPLICATION`: the application that it names can't be loaded, or failed
  * - `ERR_AGENT_TWIN`: reported properties break the twin's limits or their schema, or the hub refused them

@@ -41,7 +41,7 @@ function expectation(issue: Issue): string {
   switch (issue.code) {
     case 'invalid_type':
       return (
-        { object: 'an object', array: 'a list', int: 'a whole number' }[issue.expected] ??
+        new Map<string, string>([['object', 'an object'], ['array', 'a list'], ['int', 'a whole number']]).get(issue.expected) ??
         `a ${issue.expected}`
       );
     case 'invalid_value':
