@@ -2,16 +2,19 @@ import type { Duplex } from 'node:stream';
 import { systemClock, type Clock } from './clock.ts';
 import { keepConnected, type FoundHub } from './connection-loop.ts';
 import { disconnected, type ConnectionState } from './connection-status.ts';
+import type { DesiredDefinition } from './twin/define-twin.ts';
 import type { DesiredHandler } from './twin/desired-properties.ts';
 import { checkValidity, type DeviceIdentity } from './identity/device-identity.ts';
 import { createDeviceSecureContext } from './identity/secure-context.ts';
-import { DeviceWork, type MethodResponse, type WorkEvent } from './device-work.ts';
+import { DeviceWork, type WorkEvent } from './device-work.ts';
 import { DeviceAgentError } from './errors.ts';
 import { openStream, type Transport } from './network/open-stream.ts';
 import { HubSession } from './protocol/hub-session.ts';
-import type { CloudToDeviceMessage } from './messages/inbox.ts';
+import type { MessageHandler, MessageHandling } from './messages/inbox.ts';
+import type { MethodDefinitions } from './methods/methods.ts';
 import type { JsonObject } from './twin/merge-patch.ts';
-import type { TelemetryMessage } from './telemetry/outbox.ts';
+import type { OutboxOptions } from './telemetry/outbox-options.ts';
+import type { TelemetryMessage } from './telemetry/telemetry-message.ts';
 import { registerDevice, type Assignment, type ProvisioningService } from './protocol/provision.ts';
 import { exponentialBackoff, type RetryPolicy } from './retry-policy.ts';
 import { openStateStore, type StateStore } from './state/state-store.ts';
@@ -29,8 +32,10 @@ export interface DeviceAgentOptions {
   readonly identity: DeviceIdentity;
   /** Where the device's hub is found: by asking DPS (and keeping the answer), or a hub that is known already. */
   readonly connectTo: ProvisioningService | { readonly hostName: string; readonly deviceId: string };
-  /** Folder for `{registrationId}.agent.db`; made with mode 0700 where missing. */
+  /** Folder for `agent.db`, which all agents of this process may share; made with mode 0700 where missing. */
   readonly stateFolder: string;
+  /** Limits and shape of the telemetry on disk; docs/outbox.md. */
+  readonly outbox?: OutboxOptions;
   /** Default `mqtt`. */
   readonly transport?: Transport;
   /** PEM roots trusted beside Node's own. */
@@ -38,11 +43,13 @@ export interface DeviceAgentOptions {
   /** Default: exponential backoff with full jitter, for ever. */
   readonly retryPolicy?: RetryPolicy;
   /** Handles a cloud-to-device message. One whose handler fails is handed over again on the next connection. */
-  readonly onMessage?: (message: CloudToDeviceMessage) => Promise<void> | void;
+  readonly onMessage?: MessageHandler;
+  /** Time-out and attempts of `onMessage`. */
+  readonly messages?: MessageHandling;
   /** Direct methods by name; an exception answers the caller with status 500. */
-  readonly methods?: Readonly<Record<string, (payload: unknown) => Promise<MethodResponse> | MethodResponse>>;
-  /** Default: changes are followed and not acknowledged. */
-  readonly onDesired?: DesiredHandler;
+  readonly methods?: MethodDefinitions;
+  /** Default: changes are followed and not acknowledged. `defineTwin` makes one with types and rules. */
+  readonly onDesired?: DesiredHandler | DesiredDefinition;
   readonly onEvent?: (event: AgentEvent) => void;
   /** Default: the machine's clock. */
   readonly clock?: Clock;
@@ -120,11 +127,11 @@ export class DeviceAgent {
   /**
    * Puts a telemetry message on disk and resolves with its message ID; it is delivered at least once, in order.
    *
-   * @throws {DeviceAgentError} ERR_AGENT_MESSAGE_TOO_LARGE, ERR_AGENT_STATE (disk full), ERR_AGENT_STOPPED
+   * @throws {DeviceAgentError} ERR_AGENT_MESSAGE_TOO_LARGE, ERR_AGENT_MESSAGE_INVALID, ERR_AGENT_OUTBOX_FULL,
+   *   ERR_AGENT_STATE (disk full), ERR_AGENT_STOPPED
    */
-  // eslint-disable-next-line @typescript-eslint/require-await -- the promise is the contract; today's store is synchronous
   async send(message: TelemetryMessage): Promise<string> {
-    return this.#need().work.add(message, this.#clock.now());
+    return this.#need().work.add(message);
   }
 
   /** Resolves when no telemetry waits for the hub's acknowledgement. */
@@ -171,11 +178,22 @@ export class DeviceAgent {
       transport = 'mqtt',
       stateFolder,
       onMessage = () => undefined,
+      messages,
       methods = {},
       onDesired = () => undefined,
+      outbox,
     } = this.#options;
     const store = openStateStore(stateFolder, identity.registrationId);
-    const work = new DeviceWork(store, { onMessage, methods, onDesired, onEvent: (event) => this.#tell(event) });
+    const work = new DeviceWork(store, {
+      onMessage,
+      messages,
+      methods,
+      onDesired,
+      onEvent: (event) => this.#tell(event),
+      clock: this.#clock,
+      random: Math.random,
+      outbox,
+    });
     const secureContext = createDeviceSecureContext(identity, trustedRootsPem);
     return {
       store,
@@ -187,9 +205,8 @@ export class DeviceAgent {
 
   async #close({ store, work }: Running): Promise<void> {
     this.#running = undefined;
-    work.sender.end();
-    await work.settle();
-    this.#undeliveredMessages = work.outbox.count();
+    await work.end();
+    this.#undeliveredMessages = work.outbox.count;
     store.close();
   }
 
@@ -244,9 +261,9 @@ export class DeviceAgent {
         openStream,
         clock: this.#clock,
         keepAliveSeconds,
-        onMessage: (topic, body, complete) => work.receive(topic, body, complete),
-        onMethod: (name, body, signal) => work.answer(name, body, signal),
-        onDesiredPatch: (patch) => void work.takeDesired(patch),
+        onMessage: (arrival) => work.receive(arrival),
+        onMethod: (name, body, signal) => work.methods.answer(name, body, signal),
+        onDesiredPatch: (patch) => work.takeDesired(patch),
       },
       stopping.signal,
     );

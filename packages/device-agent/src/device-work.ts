@@ -1,175 +1,113 @@
-import { DesiredProperties, type DesiredHandler } from './twin/desired-properties.ts';
-import { DeviceAgentError, textOf } from './errors.ts';
-import type { HubSession, MethodAnswer } from './protocol/hub-session.ts';
-import { createInbox, type CloudToDeviceMessage, type Inbox } from './messages/inbox.ts';
-import type { JsonObject } from './twin/merge-patch.ts';
-import { createOutbox, type Outbox, type TelemetryMessage } from './telemetry/outbox.ts';
-import { ReportedProperties } from './twin/reported-properties.ts';
+import type { Clock } from './clock.ts';
+import { textOf } from './errors.ts';
+import {
+  Inbox,
+  type InboxArrival,
+  type InboxEvent,
+  type MessageHandler,
+  type MessageHandling,
+} from './messages/inbox.ts';
+import { createMethods, type MethodDefinitions, type Methods } from './methods/methods.ts';
+import type { HubSession } from './protocol/hub-session.ts';
 import type { StateStore } from './state/state-store.ts';
+import { Outbox } from './telemetry/outbox.ts';
+import type { OutboxEvent, OutboxOptions } from './telemetry/outbox-options.ts';
+import type { TelemetryMessage } from './telemetry/telemetry-message.ts';
 import { TelemetrySender } from './telemetry/telemetry-sender.ts';
+import type { DesiredDefinition } from './twin/define-twin.ts';
+import type { DesiredHandler } from './twin/desired-properties.ts';
+import { DeviceTwin, type TwinEvent } from './twin/device-twin.ts';
+import type { JsonObject } from './twin/merge-patch.ts';
 
 /** What the work tells its application. */
 export type WorkEvent =
-  | { readonly type: 'telemetry-acknowledged'; readonly messageId: string }
-  | { readonly type: 'message-completed'; readonly messageId: string | undefined }
+  | OutboxEvent
+  | InboxEvent
+  | TwinEvent
   /** Messages, methods and desired properties of this connection are on their way to the handlers. */
-  | { readonly type: 'subscribed' }
-  /** The desired properties up to this version have been handled, and are remembered as such. */
-  | { readonly type: 'desired-handled'; readonly version: number }
-  | { readonly type: 'reported'; readonly properties: JsonObject }
-  | { readonly type: 'handler-failed'; readonly handler: 'onMessage'; readonly error: unknown }
-  | { readonly type: 'twin-failed'; readonly error: DeviceAgentError };
+  | { readonly type: 'subscribed' };
 
-export interface WorkHandlers {
-  readonly onMessage: (message: CloudToDeviceMessage) => Promise<void> | void;
-  readonly methods: Readonly<Record<string, (payload: unknown) => Promise<MethodResponse> | MethodResponse>>;
-  readonly onDesired: DesiredHandler;
+export interface WorkOptions {
+  readonly onMessage: MessageHandler;
+  readonly messages?: MessageHandling | undefined;
+  readonly methods: MethodDefinitions;
+  readonly onDesired: DesiredHandler | DesiredDefinition;
   readonly onEvent: (event: WorkEvent) => void;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly outbox?: OutboxOptions | undefined;
 }
 
 /** Everything that goes over a session, and is kept on disk while there is none. */
 export class DeviceWork {
   readonly outbox: Outbox;
   readonly sender: TelemetrySender;
+  readonly methods: Methods;
   readonly #inbox: Inbox;
-  readonly #reported: ReportedProperties;
-  readonly #desired: DesiredProperties;
-  readonly #handlers: WorkHandlers;
+  readonly #twin: DeviceTwin;
+  readonly #options: WorkOptions;
   #session: HubSession | undefined;
-  #handled = 0;
-  #handling: Promise<void> = Promise.resolve();
-  #reporting: Promise<void> = Promise.resolve();
 
-  constructor(store: StateStore, handlers: WorkHandlers) {
-    this.#handlers = handlers;
-    this.outbox = createOutbox(store);
-    this.#inbox = createInbox(store);
-    this.#reported = new ReportedProperties(store);
-    this.#desired = new DesiredProperties(store, {
-      handle: handlers.onDesired,
-      acknowledge: (patch) => this.report(patch),
-      onHandled: (version) => handlers.onEvent({ type: 'desired-handled', version }),
-    });
-    this.sender = new TelemetrySender(this.outbox, (messageId) =>
-      handlers.onEvent({ type: 'telemetry-acknowledged', messageId }),
-    );
+  constructor(store: StateStore, options: WorkOptions) {
+    const { clock, random, onEvent, onDesired } = options;
+    this.#options = options;
+    this.outbox = new Outbox(store, options.outbox, onEvent);
+    this.sender = new TelemetrySender(this.outbox, { ...options.outbox, clock, onEvent });
+    this.methods = createMethods(options.methods, clock);
+    this.#inbox = new Inbox({ ...options.messages, store, handle: options.onMessage, onEvent, clock });
+    this.#twin = new DeviceTwin({ store, onDesired, onEvent, clock, random });
   }
 
   /** Takes a new session into use; telemetry flows while the subscriptions are still being made. */
   attach(session: HubSession): void {
     this.#session = session;
-    this.#handled = 0;
     this.sender.connected(session);
-    this.#handleMessages();
-    this.#flushReported();
-    void this.#followTwin(session);
+    this.#inbox.connected();
+    void this.#subscribe(session);
   }
 
   detach(): void {
     this.#session = undefined;
     this.sender.disconnected();
+    this.#inbox.disconnected();
+    this.#twin.disconnected();
   }
 
-  /** Resolves when no handler is running any more. */
-  async settle(): Promise<void> {
-    await Promise.all([this.#handling, this.#desired.settled(), this.#reporting]);
+  /** Cuts the handlers that still run; resolves when nothing is written any more. */
+  async end(): Promise<void> {
+    this.sender.end();
+    this.#inbox.stop();
+    this.#twin.stop();
+    await Promise.all([this.#inbox.settled(), this.#twin.settled()]);
   }
 
-  add(message: TelemetryMessage, now: Date): string {
-    const { messageId } = this.outbox.add(message, now);
-    this.sender.wake();
+  async add(message: TelemetryMessage): Promise<string> {
+    const { messageId } = await this.outbox.add(message, this.#options.clock.now());
     return messageId;
   }
 
   report(patch: JsonObject): void {
-    this.#reported.add(patch);
-    this.#flushReported();
+    this.#twin.report(patch);
   }
 
-  /** On disk when it returns, so that the hub may be told that the message has arrived. */
-  receive(topic: string, body: Buffer, complete: () => void): void {
-    this.#inbox.add(topic, body);
-    complete();
-    this.#handleMessages();
+  receive(arrival: InboxArrival): void {
+    this.#inbox.receive(arrival);
   }
 
-  async answer(name: string, body: Buffer, _signal: AbortSignal): Promise<MethodAnswer> {
-    const handler = this.#handlers.methods[name];
-    if (!handler) return toAnswer({ status: 404, payload: { error: `No method ${name} on this device.` } });
+  takeDesired(patch: JsonObject): void {
+    this.#twin.takeDesired(patch);
+  }
+
+  /** A session that can't be subscribed is of no use: the loop opens the next one. */
+  async #subscribe(session: HubSession): Promise<void> {
     try {
-      const text = body.toString();
-      return toAnswer(await handler(text === '' ? undefined : JSON.parse(text)));
-    } catch (error) {
-      return toAnswer({ status: 500, payload: { error: textOf(error) } });
-    }
-  }
-
-  async takeDesired(patch: JsonObject): Promise<void> {
-    const isGap = await this.#desired.takePatch(patch);
-    if (isGap && this.#session) await this.#fetchDesired(this.#session);
-  }
-
-  async #followTwin(session: HubSession): Promise<void> {
-    await this.#onTwin(session, async () => {
       await session.subscribe();
-      this.#handlers.onEvent({ type: 'subscribed' });
-      await this.#fetchDesired(session);
-    });
-  }
-
-  async #fetchDesired(session: HubSession): Promise<void> {
-    await this.#onTwin(session, async () => this.#desired.takeAll((await session.getTwin()).desired));
-  }
-
-  /** A session that can't be subscribed or asked is of no use: the loop opens the next one. */
-  async #onTwin(session: HubSession, step: () => Promise<void>): Promise<void> {
-    try {
-      await step();
     } catch (error) {
       if (this.#session === session) session.abandon(textOf(error));
+      return;
     }
+    if (this.#session !== session) return;
+    this.#options.onEvent({ type: 'subscribed' });
+    this.#twin.connected(session);
   }
-
-  /** One message at a time, each once for each session. */
-  #handleMessages(): void {
-    this.#handling = this.#handling.then(async () => {
-      for (let next = this.#inbox.next(this.#handled); next; next = this.#inbox.next(this.#handled)) {
-        this.#handled = next.sequence;
-        try {
-          await this.#handlers.onMessage(next.message);
-          this.#inbox.remove(next.sequence);
-          this.#handlers.onEvent({ type: 'message-completed', messageId: next.message.messageId });
-        } catch (error) {
-          this.#handlers.onEvent({ type: 'handler-failed', handler: 'onMessage', error });
-        }
-      }
-    });
-  }
-
-  #flushReported(): void {
-    this.#reporting = this.#reporting.then(async () => {
-      const session = this.#session;
-      if (!session) return;
-      try {
-        await this.#reported.flush(async (patch) => {
-          await session.report(patch);
-          this.#handlers.onEvent({ type: 'reported', properties: patch });
-        });
-      } catch (error) {
-        if (!(error instanceof DeviceAgentError) || error.code !== 'ERR_AGENT_TWIN') return;
-        this.#reported.drop();
-        this.#handlers.onEvent({ type: 'twin-failed', error });
-      }
-    });
-  }
-}
-
-/** A direct method's answer: a status of the device's own choosing (HTTP-like by custom) and a JSON value. */
-export interface MethodResponse {
-  readonly status: number;
-  readonly payload?: unknown;
-}
-
-function toAnswer({ status, payload = null }: MethodResponse): MethodAnswer {
-  return { status, payload: Buffer.from(JSON.stringify(payload)) };
 }

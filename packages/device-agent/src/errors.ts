@@ -17,9 +17,11 @@ import type { NetworkFailureKind } from './network/connection-error.ts';
  * - `ERR_AGENT_SERVER_UNTRUSTED`: the other side's certificate isn't trusted or isn't for that name
  * - `ERR_AGENT_RETRY_EXPIRED`: the retry policy has ended
  * - `ERR_AGENT_STATE`: the state folder can't be written, is damaged, or another agent holds it
- * - `ERR_AGENT_MESSAGE_TOO_LARGE`: a telemetry message above the hub's 256 KiB
  * - `ERR_AGENT_CONFIG`: the configuration file of `contoso-device` can't be used
  * - `ERR_AGENT_APPLICATION`: the application that it names can't be loaded, or failed
+ * - `ERR_AGENT_MESSAGE_TOO_LARGE`: a telemetry message above the hub's 256 KiB, or properties above MQTT's topic length
+ * - `ERR_AGENT_MESSAGE_INVALID`: a telemetry message that the hub would not take, or would take as something else
+ * - `ERR_AGENT_OUTBOX_FULL`: the outbox has reached its limit, and its rule is to take nothing new
  * - `ERR_AGENT_TWIN`: reported properties break the twin's limits or their schema, or the hub refused them
  * - `ERR_AGENT_HANDLER_TIMEOUT`: a handler of the application took longer than its time-out
  * - `ERR_AGENT_STOPPED`: the agent was stopped before the operation ended
@@ -42,6 +44,8 @@ export type DeviceAgentErrorCode =
   | 'ERR_AGENT_RETRY_EXPIRED'
   | 'ERR_AGENT_STATE'
   | 'ERR_AGENT_MESSAGE_TOO_LARGE'
+  | 'ERR_AGENT_MESSAGE_INVALID'
+  | 'ERR_AGENT_OUTBOX_FULL'
   | 'ERR_AGENT_TWIN'
   | 'ERR_AGENT_CONFIG'
   | 'ERR_AGENT_APPLICATION'

@@ -209,7 +209,7 @@ describe('a twin with random faults', () => {
           }
         });
       }),
-      { numRuns: 300 },
+      { numRuns: 100 },
     );
   });
 
@@ -225,7 +225,7 @@ describe('a twin with random faults', () => {
           }
         });
       }),
-      { numRuns: 300 },
+      { numRuns: 100 },
     );
   });
 });

@@ -168,7 +168,7 @@ describe('the inbox with random faults', () => {
           store.close();
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 100 },
     );
   });
 });

@@ -1,7 +1,20 @@
-import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import Database from 'libsql';
 import { openStateStore } from '../src/state/state-store.ts';
 
 let folder: string;
@@ -11,6 +24,25 @@ beforeEach(() => {
 });
 
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const stateError = (message: RegExp): unknown =>
+  expect.objectContaining({ code: 'ERR_AGENT_STATE', message: expect.stringMatching(message) });
+
+const spawnHolder = async (): Promise<{ pid: number | undefined; end: () => Promise<void> }> => {
+  const { NODE_OPTIONS: _, ...env } = process.env;
+  const child = spawn(process.execPath, [fileURLToPath(new URL('./outbox-child.mjs', import.meta.url)), folder, '0'], {
+    env,
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  await once(child.stdout, 'data');
+  return {
+    pid: child.pid,
+    end: async () => {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    },
+  };
+};
 
 describe('the state store', () => {
   it('keeps values over closing and opening, in files that only the owner may read', () => {
@@ -23,17 +55,72 @@ describe('the state store', () => {
     const second = openStateStore(inner, 'thermostat-1');
     expect([second.get('a'), second.get('c')]).toEqual([{ b: [1] }, undefined]);
     expect(statSync(inner).mode & 0o777).toBe(0o700);
-    expect(statSync(join(inner, 'thermostat-1.agent.db')).mode & 0o777).toBe(0o600);
+    for (const file of ['agent.db', 'agent.db-wal', 'agent.db-shm', 'agent.lock', 'agent.pid']) {
+      expect([file, statSync(join(inner, file)).mode & 0o777]).toEqual([file, 0o600]);
+    }
     second.close();
+  });
+
+  it('is one database for all devices of a folder, each with values of its own', () => {
+    const [first, second] = [openStateStore(folder, 'thermostat-1'), openStateStore(`${folder}/`, 'thermostat-2')];
+    first.put('a', 1);
+    second.put('a', 2);
+    expect(first.database).toBe(second.database);
+    expect(first.database.prepare('SELECT 1')).toBe(second.database.prepare('SELECT 1'));
+    first.close();
+    expect(second.get('a')).toBe(2);
+    second.close();
+    const again = openStateStore(folder, 'thermostat-1');
+    expect([again.get('a'), again.device]).toEqual([1, first.device]);
+    again.close();
+  });
+
+  it('shares a commit among all that is put soon, and reads it at once', async () => {
+    const store = openStateStore(folder, 'thermostat-1');
+    store.put('a', 0);
+    const putting = [store.putSoon('a', 1), store.putSoon('b', 2), store.putSoon('a', 3)];
+    expect([store.get('a'), store.get('b')]).toEqual([3, 2]);
+    store.put('b', 4);
+    await Promise.all(putting);
+    expect([store.get('a'), store.get('b')]).toEqual([3, 4]);
+    void store.putSoon('c', 5);
+    store.close();
+    const again = openStateStore(folder, 'thermostat-1');
+    expect([again.get('a'), again.get('b'), again.get('c')]).toEqual([3, 4, 5]);
+    again.close();
+  });
+
+  it('does all of a transaction or nothing', () => {
+    const store = openStateStore(folder, 'thermostat-1');
+    store.put('a', 1);
+    expect(() =>
+      store.transaction(() => {
+        store.put('a', 2);
+        store.transaction(() => store.put('b', 2));
+        throw new TypeError('changed my mind');
+      }),
+    ).toThrow(new TypeError('changed my mind'));
+    expect([store.get('a'), store.get('b')]).toEqual([1, undefined]);
+    expect(store.transaction(() => 'result')).toBe('result');
+    store.close();
+  });
+
+  it('waits for the disk with each promise, and not where that is left to a later one', () => {
+    const store = openStateStore(folder, 'thermostat-1');
+    const { database } = store;
+    const synchronous = (isDurable?: boolean): unknown =>
+      database.transaction(() => database.prepare('PRAGMA synchronous').get(), isDurable);
+    // SQLite's numbers: 1 is NORMAL, 2 is FULL.
+    expect([synchronous(), synchronous(false), synchronous(true)]).toMatchObject(
+      [2, 1, 2].map((value) => ({ synchronous: value })),
+    );
+    store.close();
   });
 
   it('fail: a second agent for the same device is told so, and a device beside it is not in its way', () => {
     const first = openStateStore(folder, 'thermostat-1');
     expect(() => openStateStore(folder, 'thermostat-1')).toThrow(
-      expect.objectContaining({
-        code: 'ERR_AGENT_STATE',
-        message: expect.stringMatching(/Another agent for thermostat-1 .*stop it first/),
-      }),
+      stateError(/Another agent for thermostat-1 is running in this process .*Stop it first/),
     );
     openStateStore(folder, 'thermostat-2').close();
     first.put('still', 'works');
@@ -41,15 +128,86 @@ describe('the state store', () => {
     openStateStore(folder, 'thermostat-1').close();
   });
 
-  it('fail: a folder that is a file, and a state that is none', () => {
-    writeFileSync(join(folder, 'file'), 'x');
-    const state = { code: 'ERR_AGENT_STATE', message: expect.stringMatching(/Check that the folder can be written/) };
-    expect(() => openStateStore(join(folder, 'file'), 'thermostat-1')).toThrow(expect.objectContaining(state));
-    writeFileSync(
-      join(folder, 'thermostat-1.agent.db'),
-      'no database at all, but some text that is long enough for one',
+  it('fail: what another process holds, until that is killed', async () => {
+    const holder = await spawnHolder();
+    expect(() => openStateStore(folder, 'thermostat-9')).toThrow(
+      stateError(new RegExp(`process ${holder.pid} holds it. Stop that one, or give this one a folder of its own`)),
     );
-    chmodSync(join(folder, 'thermostat-1.agent.db'), 0o600);
-    expect(() => openStateStore(folder, 'thermostat-1')).toThrow(expect.objectContaining(state));
+    rmSync(join(folder, 'agent.pid'));
+    expect(() => openStateStore(folder, 'thermostat-9')).toThrow(stateError(/another process holds it/));
+    await holder.end();
+    openStateStore(folder, 'thermostat-9').close();
+  });
+
+  it('fail: nothing is written after closing', () => {
+    const store = openStateStore(folder, 'thermostat-1');
+    store.close();
+    expect(() => store.put('a', 1)).toThrow(stateError(/is closed/));
+    expect(() => store.get('a')).toThrow(stateError(/is closed/));
+  });
+});
+
+describe('a state folder that is not as it should be', () => {
+  const file = (): string => join(folder, 'agent.db');
+
+  const writeState = (): void => {
+    const store = openStateStore(folder, 'thermostat-1');
+    for (let number = 0; number < 200; number += 1) store.put(`fact-${number}`, 'x'.repeat(200));
+    store.close();
+  };
+
+  it('fail: is a file', () => {
+    writeFileSync(join(folder, 'file'), 'x');
+    expect(() => openStateStore(join(folder, 'file'), 'thermostat-1')).toThrow(stateError(/folder can be written/));
+  });
+
+  it('fail: holds something else, or an empty file, or only the log; nothing is deleted', () => {
+    writeFileSync(file(), 'no database at all, but some text that is long enough to be taken for one');
+    chmodSync(file(), 0o600);
+    expect(() => openStateStore(folder, 'thermostat-1')).toThrow(
+      stateError(/it is damaged, and nothing of it was deleted/),
+    );
+    expect(readFileSync(file(), 'utf8')).toMatch(/^no database/);
+    writeFileSync(file(), '');
+    writeFileSync(`${file()}-wal`, 'log');
+    expect(() => openStateStore(folder, 'thermostat-1')).toThrow(stateError(/is damaged: it is empty/));
+    rmSync(file());
+    expect(() => openStateStore(folder, 'thermostat-1')).toThrow(stateError(/its write-ahead log is there/));
+    expect([existsSync(file()), readFileSync(`${file()}-wal`, 'utf8')]).toEqual([false, 'log']);
+  });
+
+  it('fail: was cut short, and says so where it is read', () => {
+    writeState();
+    truncateSync(file(), statSync(file()).size - 8192);
+    const before = readFileSync(file());
+    expect(() => {
+      const store = openStateStore(folder, 'thermostat-1');
+      try {
+        for (let number = 0; number < 200; number += 1) store.get(`fact-${number}`);
+      } finally {
+        store.close();
+      }
+    }).toThrow(stateError(/it is damaged, and nothing of it was deleted.*move the agent.db files elsewhere/));
+    expect(readFileSync(file()).equals(before)).toBe(true);
+  });
+
+  it.each([
+    [2, /written by a newer version of this package: its schema version is 2, this one knows 1/],
+    [0, /is damaged: its schema version is 0/],
+  ])('fail: has schema version %d', (version, message) => {
+    writeState();
+    const database = new Database(file());
+    database.exec(`PRAGMA user_version = ${version}`);
+    database.close();
+    expect(() => openStateStore(folder, 'thermostat-1')).toThrow(stateError(message));
+  });
+
+  it('is made anew where a power cut left half of it', () => {
+    writeFileSync(`${file()}.new`, 'half a database');
+    writeState();
+    const store = openStateStore(folder, 'thermostat-1');
+    expect(store.get('fact-199')).toBe('x'.repeat(200));
+    expect(existsSync(`${file()}.new`)).toBe(false);
+    store.close();
   });
 });

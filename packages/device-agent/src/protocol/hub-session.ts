@@ -3,7 +3,9 @@ import type { Duplex } from 'node:stream';
 import type { Clock } from '../clock.ts';
 import { DeviceAgentError } from '../errors.ts';
 import type { DeviceIdentity } from '../identity/device-identity.ts';
-import type { StoredMessage } from '../telemetry/outbox.ts';
+import type { InboxArrival } from '../messages/inbox.ts';
+import type { MethodAnswer } from '../methods/methods.ts';
+import type { StoredMessage } from '../telemetry/telemetry-message.ts';
 import type { JsonObject } from '../twin/merge-patch.ts';
 import { inTime } from './answer-timeout.ts';
 import { hubError, refusedByTwin, stoppedError } from './hub-error.ts';
@@ -17,14 +19,6 @@ export interface HubAddress {
   readonly deviceId: string;
 }
 
-/** A direct method's answer as it goes to the hub. */
-export interface MethodAnswer {
-  /** HTTP-like. */
-  readonly status: number;
-  /** JSON, UTF-8. */
-  readonly payload: Buffer;
-}
-
 /** Whom a session tells, and what it needs. */
 export interface HubSessionOptions {
   readonly identity: DeviceIdentity;
@@ -34,7 +28,7 @@ export interface HubSessionOptions {
   readonly clock: Clock;
   readonly keepAliveSeconds: number;
   /** Takes a cloud-to-device message; what it throws ends the connection, so that the message comes again. */
-  readonly onMessage: (topic: string, body: Buffer, complete: () => void) => void;
+  readonly onMessage: (arrival: InboxArrival) => void;
   readonly onMethod: (name: string, body: Buffer, signal: AbortSignal) => Promise<MethodAnswer>;
   readonly onDesiredPatch: (patch: JsonObject) => void;
 }
@@ -144,11 +138,11 @@ export class HubSession {
     this.#connection.destroy(reason);
   }
 
-  #take({ topic, payload, acknowledge }: InboundPublish): void {
+  #take({ topic, payload, packetId, isRedelivery, acknowledge }: InboundPublish): void {
     const what = topics.readTopic(topic);
     switch (what?.kind) {
       case 'message':
-        this.#options.onMessage(topic, payload, acknowledge);
+        this.#options.onMessage({ topic, body: payload, packetId, isRedelivery, acknowledge });
         return;
       case 'desired':
         this.#options.onDesiredPatch(JSON.parse(payload.toString()) as JsonObject);
@@ -166,10 +160,11 @@ export class HubSession {
   }
 
   async #answerMethod({ name, requestId }: { name: string; requestId: string }, body: Buffer): Promise<void> {
-    const { status, payload } = await this.#options.onMethod(name, body, this.#over.signal);
-    // The session may have ended while the handler ran; then the hub has answered the caller itself.
-    if (!this.#over.signal.aborted) {
-      await this.#connection.publish(topics.methodAnswer(status, requestId), payload, 0).catch(() => undefined);
+    try {
+      const { status, payload } = await this.#options.onMethod(name, body, this.#over.signal);
+      await this.#connection.publish(topics.methodAnswer(status, requestId), payload, 0);
+    } catch {
+      // The session has ended while the handler ran: the hub has answered the caller itself.
     }
   }
 

@@ -1,4 +1,4 @@
-import type { StoredMessage } from '../telemetry/outbox.ts';
+import type { StoredMessage } from '../telemetry/telemetry-message.ts';
 
 /** IoT Hub's topics for a device (Azure documents, "Communicate with an IoT hub using the MQTT protocol"). */
 export const methodRequests = '$iothub/methods/POST/#';

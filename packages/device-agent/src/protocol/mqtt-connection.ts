@@ -20,6 +20,10 @@ export class ConnectRefusedError extends Error {
 export interface InboundPublish {
   readonly topic: string;
   readonly payload: Buffer;
+  /** MQTT packet identifier; 0 for QoS 0. */
+  readonly packetId: number;
+  /** DUP: the server has tried to send this before. */
+  readonly isRedelivery: boolean;
   readonly acknowledge: () => void;
 }
 
@@ -170,7 +174,7 @@ export class MqttConnection {
     }
   }
 
-  #take({ topic, payload, qos, messageId }: IPublishPacket): void {
+  #take({ topic, payload, qos, messageId, dup }: IPublishPacket): void {
     let isOpen = qos === 1 && messageId !== undefined;
     const acknowledge = (): void => {
       if (!isOpen || this.#end) return;
@@ -178,7 +182,13 @@ export class MqttConnection {
       this.#send({ cmd: 'puback', messageId: messageId ?? withoutId });
     };
     try {
-      this.#options.onPublish({ topic, payload: payload as Buffer, acknowledge });
+      this.#options.onPublish({
+        topic,
+        payload: payload as Buffer,
+        packetId: messageId ?? withoutId,
+        isRedelivery: dup,
+        acknowledge,
+      });
     } catch (cause) {
       // A message that could not be taken must come again: only a new connection brings it.
       this.#finish(closed('a message from the server could not be taken', cause));

@@ -29,8 +29,8 @@ export function takeFolderLock(folder: string): FolderLock {
     if (!codeOf(cause).includes('BUSY')) throw cause;
     throw new DeviceAgentError(
       'ERR_AGENT_STATE',
-      `Another agent is running on ${folder}: ${holderOf(holderFile)} holds it. Stop that one, or give this one a folder of its own.`,
-      { cause },
+      `Another agent is running on ${folder}: ${holderOf(holderFile)} holds it.`,
+      { cause, advice: 'Stop that one, or give this one a folder of its own.' },
     );
   }
   chmodSync(file, 0o600);

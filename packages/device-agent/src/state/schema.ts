@@ -1,6 +1,7 @@
 import { chmodSync, closeSync, existsSync, fdatasyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import Database from 'libsql';
 import { DeviceAgentError } from '../errors.ts';
+import { damagedAdvice } from './state-error.ts';
 
 /** `PRAGMA user_version` of the databases that this version writes. */
 export const schemaVersion = 1;
@@ -17,9 +18,10 @@ const schema = `
     priority INTEGER NOT NULL, size INTEGER NOT NULL, message_id TEXT NOT NULL, created_at TEXT NOT NULL,
     content_type TEXT NOT NULL, content_encoding TEXT NOT NULL, properties TEXT NOT NULL, body BLOB NOT NULL,
     PRIMARY KEY (device, sequence)) WITHOUT ROWID;
-  CREATE TABLE inbox (sequence INTEGER PRIMARY KEY AUTOINCREMENT, device INTEGER NOT NULL, topic TEXT NOT NULL,
-    body BLOB NOT NULL);
-  CREATE INDEX inbox_by_device ON inbox (device, sequence);
+  CREATE TABLE inbox (device INTEGER NOT NULL, sequence INTEGER NOT NULL, identity BLOB NOT NULL, packet_id INTEGER NOT NULL,
+    attempts INTEGER NOT NULL, handled_ms INTEGER, topic TEXT NOT NULL, body BLOB NOT NULL,
+    PRIMARY KEY (device, sequence)) WITHOUT ROWID;
+  CREATE INDEX inbox_identity ON inbox (device, identity);
 `;
 
 /**
@@ -59,13 +61,15 @@ export function checkSchemaVersion(file: string, found: number): void {
   if (found < schemaVersion) throw damaged(file, `its schema version is ${found}`);
   throw new DeviceAgentError(
     'ERR_AGENT_STATE',
-    `The agent's state ${file} was written by a newer version of this package: its schema version is ${found}, this one knows ${schemaVersion}. Install the newer version again, or give this one a folder of its own.`,
+    `The agent's state ${file} was written by a newer version of this package: its schema version is ${found}, this one knows ${schemaVersion}.`,
+    { advice: 'Install the newer version again, or give this one a folder of its own.' },
   );
 }
 
 function damaged(file: string, what: string): DeviceAgentError {
   return new DeviceAgentError(
     'ERR_AGENT_STATE',
-    `The agent's state ${file} is damaged: ${what}. Nothing was deleted. Check the disk, move the agent.db files elsewhere and start again.`,
+    `The agent's state ${file} is damaged: ${what}. Nothing was deleted.`,
+    { advice: damagedAdvice },
   );
 }

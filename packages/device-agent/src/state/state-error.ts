@@ -1,23 +1,44 @@
 import { DeviceAgentError, textOf } from '../errors.ts';
 
-/** What SQLite's result codes mean to whoever runs the device. */
-const meanings: readonly (readonly [RegExp, string])[] = [
-  [/FULL/, 'the disk is full: free space; the agent goes on by itself'],
-  [
-    /NOTADB|CORRUPT/,
-    'the database is damaged: nothing of it was deleted. Check the disk, move the agent.db files elsewhere and start again; the device then asks DPS anew, and what was waiting stays in the moved files',
-  ],
-  [/READONLY|PERM|CANTOPEN/, 'it cannot be written: check the owner and the mode of folder and files'],
-  [/IOERR/, 'the disk answers with an error: check space, file-size limits and the disk itself'],
+export const damagedAdvice =
+  'Check the disk, move the agent.db files elsewhere and start again: the device then asks DPS anew, and what was waiting stays in the moved files.';
+
+/** What SQLite's and the file system's codes mean, and what whoever runs the device can do. */
+const meanings: readonly { readonly codes: RegExp; readonly meaning: string; readonly advice: string }[] = [
+  {
+    codes: /FULL|ENOSPC/,
+    meaning: 'the disk is full',
+    advice: 'Free space; the agent goes on by itself.',
+  },
+  {
+    codes: /NOTADB|CORRUPT/,
+    meaning: 'it is damaged, and nothing of it was deleted',
+    advice: damagedAdvice,
+  },
+  {
+    codes: /READONLY|PERM|CANTOPEN|EACCES|EROFS/,
+    meaning: 'it cannot be written',
+    advice: 'Check the owner and the mode of the folder and its files.',
+  },
+  {
+    codes: /IOERR/,
+    meaning: 'the disk answered with an error',
+    advice: 'Check its space, limits to file sizes, and the disk itself.',
+  },
 ];
 
 /** An ERR_AGENT_STATE that says what SQLite or the file system said about a file, and what to do. */
 export function stateError(file: string, cause: unknown): DeviceAgentError {
   if (cause instanceof DeviceAgentError) return cause;
   const code = codeOf(cause);
-  const meaning = meanings.find(([pattern]) => pattern.test(code))?.[1];
-  const advice = meaning ?? "check that the folder can be written and the disk isn't full";
-  return new DeviceAgentError('ERR_AGENT_STATE', `The agent's state ${file}: ${textOf(cause)}; ${advice}.`, { cause });
+  const { meaning, advice } = meanings.find(({ codes }) => codes.test(code)) ?? {
+    meaning: 'it cannot be used',
+    advice: 'Check that the folder can be written.',
+  };
+  return new DeviceAgentError('ERR_AGENT_STATE', `The agent's state ${file}: ${meaning} (${textOf(cause)}).`, {
+    cause,
+    advice,
+  });
 }
 
 /** `SQLITE_BUSY`, `EACCES` and the like; empty where the error has none. */

@@ -1,87 +1,138 @@
-import { chmodSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import Database from 'libsql';
-import { DeviceAgentError, textOf } from '../errors.ts';
+import { resolve } from 'node:path';
+import { DeviceAgentError } from '../errors.ts';
+import { FolderDatabase, type GroupedWrite } from './folder-database.ts';
 
-/** One device's memory on disk: assignment, outbox, inbox and twin marks. One agent at a time holds it. */
+/** One device's part of a folder's database: assignment, outbox, inbox and twin marks. One agent at a time holds it. */
 export interface StateStore {
-  readonly database: Database.Database;
-  /** A JSON value by name; undefined where none was put. */
+  /** Shared with the other devices of the folder: rows carry a device column. */
+  readonly database: FolderDatabase;
+  /** This device in the database. */
+  readonly device: number;
+  /** A JSON value by name, as it was put last; undefined where none was. */
   get(name: string): unknown;
+  /** On disk when it returns. */
   put(name: string, value: unknown): void;
+  /** Resolves when it is on disk; shares the wait for the disk with all that is written in this turn. */
+  putSoon(name: string, value: unknown): Promise<void>;
   remove(name: string): void;
+  /** Several writes, all or nothing, on disk when it returns. */
+  transaction<T>(work: () => T): T;
   close(): void;
 }
 
-// One transaction, so that a new device waits for the disk once.
-const schema = `
-  BEGIN;
-  CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-  CREATE TABLE IF NOT EXISTS outbox (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT, message_id TEXT NOT NULL, body BLOB NOT NULL,
-    content_type TEXT NOT NULL, content_encoding TEXT NOT NULL, properties TEXT NOT NULL, created_at TEXT NOT NULL);
-  CREATE TABLE IF NOT EXISTS inbox (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, body BLOB NOT NULL);
-  COMMIT;
-`;
+/** Folders that this process has open, by path, and the devices in use there. */
+const openFolders = new Map<string, { readonly database: FolderDatabase; readonly devices: Set<string> }>();
 
 /**
- * Opens (or makes) `{folder}/{registrationId}.agent.db`, mode 0600, in a folder of mode 0700.
+ * Opens one device's state in `{folder}/agent.db` (mode 0600, in a folder of mode 0700), and makes what is missing.
  *
- * A commit is on disk when it returns (write-ahead log with `synchronous=FULL`).
+ * A process holds a folder from its first open store to its last; kill -9 leaves nothing held.
  *
- * @throws {DeviceAgentError} ERR_AGENT_STATE
+ * @throws {DeviceAgentError} ERR_AGENT_STATE: another process holds the folder, another agent of this process the device;
+ *   the folder can't be written; the database is damaged or was written by a newer version
  */
 export function openStateStore(folder: string, registrationId: string): StateStore {
-  const file = join(folder, `${registrationId}.agent.db`);
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const lock = takeLock(join(folder, `${registrationId}.agent.lock`));
-    const database = new Database(file);
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
-    database.exec(schema);
-    chmodSync(file, 0o600);
-    const read = database.prepare('SELECT value FROM fact WHERE name = ?');
-    const write = database.prepare(
-      'INSERT INTO fact VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
-    );
-    const remove = database.prepare('DELETE FROM fact WHERE name = ?');
-    return {
-      database,
-      get: (name) => {
-        const row = read.get(name) as { value: string } | undefined;
-        return row && (JSON.parse(row.value) as unknown);
-      },
-      put: (name, value) => void write.run(name, JSON.stringify(value)),
-      remove: (name) => void remove.run(name),
-      close: () => {
-        database.close();
-        lock.close();
-      },
-    };
-  } catch (cause) {
-    const held = /locked|busy/i.test(textOf(cause));
+  const path = resolve(folder);
+  const shared = openFolders.get(path) ?? { database: new FolderDatabase(path), devices: new Set<string>() };
+  const { database, devices } = shared;
+  if (devices.has(registrationId)) {
     throw new DeviceAgentError(
       'ERR_AGENT_STATE',
-      held
-        ? `Another agent for ${registrationId} is running on ${file}: stop it first.`
-        : `Can't open the agent's state ${file}: ${textOf(cause)}. Check that the folder can be written and the disk isn't full.`,
-      { cause },
+      `Another agent for ${registrationId} is running in this process on ${path}.`,
+      { advice: 'Stop it first.' },
     );
+  }
+  const closeFolder = (): void => {
+    // The next agent of this device must find all that this one has done.
+    database.commitGroup();
+    devices.delete(registrationId);
+    if (devices.size > 0) return;
+    openFolders.delete(path);
+    database.close();
+  };
+  openFolders.set(path, shared);
+  devices.add(registrationId);
+  try {
+    return createStore(database, deviceRow(database, registrationId), closeFolder);
+  } catch (error) {
+    closeFolder();
+    throw error;
   }
 }
 
-/**
- * A lock of the operating system's, which kill -9 leaves none of behind. It has a file of its own: a libsql connection that
- * has prepared statements gives up its locks only when those are collected.
- */
-function takeLock(file: string): { close(): void } {
-  const lock = new Database(file);
-  lock.exec('BEGIN EXCLUSIVE');
+/** A new row needs no wait for the disk: what is promised later waits for it, too. */
+function deviceRow(database: FolderDatabase, registrationId: string): number {
+  const find = database.prepare('SELECT id FROM device WHERE registration_id = ?');
+  const known = find.get(registrationId) as { id: number } | undefined;
+  if (known) return known.id;
+  const insert = database.prepare('INSERT INTO device (registration_id) VALUES (?)');
+  database.transaction(() => insert.run(registrationId), false);
+  return (find.get(registrationId) as { id: number }).id;
+}
+
+function createStore(database: FolderDatabase, device: number, onClose: () => void): StateStore {
+  const read = database.prepare('SELECT value FROM fact WHERE device = ? AND name = ?');
+  const write = database.prepare('INSERT OR REPLACE INTO fact VALUES (?, ?, ?)');
+  const erase = database.prepare('DELETE FROM fact WHERE device = ? AND name = ?');
+  const soon = new FactsOfTurn((name, value) => write.run(device, name, value));
   return {
-    close: () => {
-      lock.exec('ROLLBACK');
-      lock.close();
+    database,
+    device,
+    get(name) {
+      const value = soon.get(name) ?? (read.get(device, name) as { value: string } | undefined)?.value;
+      return value === undefined ? undefined : (JSON.parse(value) as unknown);
     },
+    put(name, value) {
+      soon.forget(name);
+      write.run(device, name, JSON.stringify(value));
+    },
+    putSoon(name, value) {
+      const settled = soon.add(name, JSON.stringify(value));
+      database.join(soon);
+      return settled;
+    },
+    remove(name) {
+      soon.forget(name);
+      erase.run(device, name);
+    },
+    transaction: (work) => database.transaction(work),
+    close: onClose,
   };
+}
+
+/** Facts that wait for the end of the turn; the last value of a name is the one that is written. */
+class FactsOfTurn implements GroupedWrite {
+  readonly #write: (name: string, value: string) => void;
+  readonly #values = new Map<string, string>();
+  #waiting: ((error: DeviceAgentError | undefined) => void)[] = [];
+
+  constructor(write: (name: string, value: string) => void) {
+    this.#write = write;
+  }
+
+  get(name: string): string | undefined {
+    return this.#values.get(name);
+  }
+
+  forget(name: string): void {
+    this.#values.delete(name);
+  }
+
+  add(name: string, value: string): Promise<void> {
+    this.#values.set(name, value);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push((error) => (error ? reject(error) : resolve()));
+    });
+  }
+
+  write(): void {
+    for (const [name, value] of this.#values) this.#write(name, value);
+  }
+
+  settle(error: DeviceAgentError | undefined): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#values.clear();
+    for (const settle of waiting) settle(error);
+  }
 }

@@ -1,118 +1,239 @@
-import { randomUUID } from 'node:crypto';
 import { DeviceAgentError } from '../errors.ts';
+import type { FolderDatabase, GroupedWrite } from '../state/folder-database.ts';
 import type { StateStore } from '../state/state-store.ts';
+import type { OutboxEvent, OutboxOptions } from './outbox-options.ts';
+import { OutboxReader } from './outbox-reader.ts';
+import { OutboxRoom } from './outbox-room.ts';
+import { OutboxTable } from './outbox-table.ts';
+import { OutboxTotals } from './outbox-totals.ts';
+import {
+  prepareMessage,
+  type PreparedMessage,
+  type StoredMessage,
+  type TelemetryMessage,
+} from './telemetry-message.ts';
 
-/** A telemetry message as the application gives it. */
-export interface TelemetryMessage {
-  /** Text goes as UTF-8, other values as JSON. */
-  readonly body: string | Uint8Array | Readonly<Record<string, unknown>> | readonly unknown[];
-  /** Default `application/json`. */
-  readonly contentType?: string;
-  /** Default `utf-8`. */
-  readonly contentEncoding?: string;
-  /** Application properties: what message routes look at. */
-  readonly properties?: Readonly<Record<string, string>>;
-  /** Default: a new UUID. It stays the same over every retry, so that the back office can tell duplicates. */
-  readonly messageId?: string;
+type DropReason = Extract<OutboxEvent, { type: 'telemetry-dropped' }>['reason'];
+
+/** A message between `add` and its commit. */
+interface Adding {
+  readonly message: PreparedMessage;
+  readonly resolve: (message: StoredMessage) => void;
+  readonly reject: (error: DeviceAgentError) => void;
+  stored?: StoredMessage;
 }
 
-/** A message on disk, waiting for the hub's acknowledgement. */
-export interface StoredMessage {
-  readonly sequence: number;
-  readonly messageId: string;
-  readonly body: Buffer;
-  readonly contentType: string;
-  readonly contentEncoding: string;
-  readonly properties: Readonly<Record<string, string>>;
-  /** ISO 8601, when `send` was called. */
-  readonly createdAt: string;
+/** What becomes true with the commit of the running transaction. */
+interface Staged {
+  readonly adding: readonly Adding[];
+  readonly totals: OutboxTotals;
+  readonly droppedForAge: string[];
+  readonly droppedForRoom: string[];
+  readonly doneThrough: number;
+  readonly doneAhead: readonly number[];
+  lastSequence: number;
 }
 
-/** Telemetry on disk, first in, first out. */
-export interface Outbox {
-  /** On disk when it returns. */
-  add(message: TelemetryMessage, now: Date): StoredMessage;
-  /** The oldest messages after a sequence number. */
-  after(sequence: number, limit: number): StoredMessage[];
-  /** Forgets a message that the hub has acknowledged. */
-  remove(sequence: number): void;
-  count(): number;
-}
+/** How often the age of what waits is looked at, at most, when something is added. */
+const ageCheckMs = 60_000;
 
-/** Azure's limit for a device-to-cloud message, in bytes. */
-const maximumBytes = 256 * 1024;
+/** A stamp before this comes from a clock that wasn't set yet, and says nothing about a message's age. */
+const earliestPlausibleMs = Date.UTC(2024, 0, 1);
 
-export function createOutbox({ database }: StateStore): Outbox {
-  const insert = database.prepare(
-    'INSERT INTO outbox (message_id, body, content_type, content_encoding, properties, created_at) VALUES (?, ?, ?, ?, ?, ?)',
-  );
-  const select = database.prepare('SELECT * FROM outbox WHERE sequence > ? ORDER BY sequence LIMIT ?');
-  const removeOne = database.prepare('DELETE FROM outbox WHERE sequence = ?');
-  const counting = database.prepare('SELECT count(*) AS n FROM outbox');
-  return {
-    add(message, now) {
-      const {
-        contentType = 'application/json',
-        contentEncoding = 'utf-8',
-        properties = {},
-        messageId = randomUUID(),
-      } = message;
-      const body = toBytes(message.body);
-      if (body.length > maximumBytes) {
-        throw new DeviceAgentError(
-          'ERR_AGENT_MESSAGE_TOO_LARGE',
-          `Message ${messageId} has ${body.length} bytes; IoT Hub takes ${maximumBytes}. Split or compress it.`,
-        );
+/**
+ * Telemetry on disk, first in, first out.
+ *
+ * One reader takes messages and acknowledges them; between the two they are in flight. All that happens in one turn of the
+ * event loop shares one transaction. A lost removal only repeats a message, so removals don't wait for the disk.
+ */
+export class Outbox implements GroupedWrite {
+  /** Called when messages have come in. */
+  onAdded: () => void = () => undefined;
+  readonly #database: FolderDatabase;
+  readonly #table: OutboxTable;
+  readonly #reader: OutboxReader;
+  readonly #room: OutboxRoom;
+  readonly #compressAboveBytes: number | undefined;
+  readonly #maxAgeMs: number;
+  readonly #onEvent: (event: OutboxEvent) => void;
+  #adding: Adding[] = [];
+  #staged: Staged | undefined;
+  #totals = new OutboxTotals();
+  #lastSequence = 0;
+  #forgottenThrough = 0;
+  #nowMs = 0;
+  #ageCheckedMs = 0;
+
+  constructor(store: StateStore, options: OutboxOptions = {}, onEvent: (event: OutboxEvent) => void = () => undefined) {
+    const { maxBytes = 64 * 1024 * 1024, maxAgeMs = 7 * 86_400_000, whenFull = 'drop-oldest' } = options;
+    this.#database = store.database;
+    this.#table = new OutboxTable(store);
+    this.#reader = new OutboxReader(this.#table);
+    this.#room = new OutboxRoom(this.#table, this.#reader, { whenFull, maxBytes });
+    // What may go in a batch is compressed with it.
+    this.#compressAboveBytes = options.batch ? undefined : options.compressAboveBytes;
+    this.#maxAgeMs = maxAgeMs;
+    this.#onEvent = onEvent;
+    for (const entry of this.#table.totals()) {
+      this.#totals.addMany(entry);
+      this.#lastSequence = Math.max(this.#lastSequence, entry.lastSequence);
+    }
+  }
+
+  /** Messages that the hub hasn't acknowledged. */
+  get count(): number {
+    return this.#totals.count;
+  }
+
+  /** What they take of `maxBytes`. */
+  get bytes(): number {
+    return this.#totals.bytes;
+  }
+
+  /**
+   * Resolves when the message is on disk.
+   *
+   * @throws {DeviceAgentError} ERR_AGENT_MESSAGE_INVALID, ERR_AGENT_MESSAGE_TOO_LARGE, ERR_AGENT_OUTBOX_FULL, ERR_AGENT_STATE
+   */
+  add(message: TelemetryMessage, now: Date): Promise<StoredMessage> {
+    return new Promise((resolve, reject) => {
+      const prepared = prepareMessage(message, now, this.#compressAboveBytes);
+      this.#nowMs = now.getTime();
+      this.#adding.push({ message: prepared, resolve, reject });
+      this.#database.join(this);
+    });
+  }
+
+  /** A reader comes; it begins with the oldest message. */
+  startReading(): void {
+    this.#rewind(true);
+  }
+
+  /** The reader goes; what was in flight waits again. */
+  stopReading(): void {
+    this.#rewind(false);
+  }
+
+  /** The oldest messages that aren't in flight, which they are then: as many as the limits allow, and one in any case. */
+  next(limit: number, maxBytes: number, now: Date): StoredMessage[] {
+    this.#nowMs = now.getTime();
+    for (;;) {
+      const messages = this.#reader.next(limit, maxBytes);
+      const fresh = messages.filter((message) => !this.#isTooOld(message));
+      if (fresh.length < messages.length) this.#dropForAge(messages.filter((message) => this.#isTooOld(message)));
+      if (fresh.length > 0 || messages.length === 0) return fresh;
+    }
+  }
+
+  /** The hub has the message: it is forgotten. */
+  acknowledge({ sequence }: StoredMessage): void {
+    const message = this.#reader.acknowledge(sequence);
+    if (!message) return;
+    this.#totals.subtract(message);
+    this.#database.join(this, false);
+  }
+
+  write(): void {
+    const staged: Staged = {
+      adding: this.#adding,
+      totals: this.#totals.copy(),
+      droppedForAge: [],
+      droppedForRoom: [],
+      doneThrough: this.#reader.doneThrough,
+      doneAhead: [...this.#reader.acknowledgedAhead],
+      lastSequence: this.#lastSequence,
+    };
+    this.#staged = staged;
+    if (staged.doneThrough > this.#forgottenThrough) this.#table.removeThrough(staged.doneThrough);
+    for (const sequence of staged.doneAhead) this.#table.remove(sequence);
+    if (staged.adding.length > 0 && this.#nowMs - this.#ageCheckedMs >= ageCheckMs) this.#removeOld(staged);
+    for (const adding of staged.adding) this.#place(adding, staged);
+  }
+
+  settle(error: DeviceAgentError | undefined): void {
+    const adding = this.#adding;
+    const staged = this.#staged;
+    this.#adding = [];
+    this.#staged = undefined;
+    if (error || !staged) {
+      this.#room.reset();
+      for (const { reject } of adding) if (error) reject(error);
+      return;
+    }
+    this.#totals = staged.totals;
+    this.#forgottenThrough = staged.doneThrough;
+    for (const sequence of staged.doneAhead) this.#reader.acknowledgedAhead.delete(sequence);
+    this.#lastSequence = staged.lastSequence;
+    const { droppedForAge, droppedForRoom } = staged;
+    for (const { stored } of adding) if (stored) this.#reader.appended(stored);
+    if (droppedForAge.length + droppedForRoom.length > 0) this.#reader.forgetRecent(this.#lastSequence);
+    for (const { stored, message, resolve, reject } of adding) {
+      if (stored) resolve(stored);
+      else reject(this.#full(message));
+    }
+    this.#tellDropped('age', droppedForAge);
+    this.#tellDropped('full', droppedForRoom);
+    if (adding.length > 0) this.onAdded();
+  }
+
+  #rewind(isReading: boolean): void {
+    this.#reader.rewind(isReading, this.#lastSequence);
+    this.#room.reset();
+  }
+
+  #place(adding: Adding, staged: Staged): void {
+    const { message } = adding;
+    const dropped = this.#room.make(message, staged.totals);
+    if (!dropped) return;
+    for (const entry of dropped) {
+      this.#table.remove(entry.sequence);
+      staged.totals.subtract(entry);
+      staged.droppedForRoom.push(entry.messageId);
+    }
+    staged.lastSequence += 1;
+    this.#table.insert(staged.lastSequence, message);
+    staged.totals.add(message);
+    adding.stored = { ...message, sequence: staged.lastSequence };
+  }
+
+  /** So that a device that is offline for long keeps what still counts. */
+  #removeOld(staged: Staged): void {
+    this.#ageCheckedMs = this.#nowMs;
+    for (;;) {
+      const entries = this.#table.entries(this.#reader.handedOut, 64);
+      const old = entries.filter((entry) => this.#isTooOld(entry));
+      for (const entry of old) {
+        this.#table.remove(entry.sequence);
+        staged.totals.subtract(entry);
+        staged.droppedForAge.push(entry.messageId);
       }
-      const createdAt = now.toISOString();
-      const { lastInsertRowid } = insert.run(
-        messageId,
-        body,
-        contentType,
-        contentEncoding,
-        JSON.stringify(properties),
-        createdAt,
-      );
-      return {
-        sequence: Number(lastInsertRowid),
-        messageId,
-        body,
-        contentType,
-        contentEncoding,
-        properties,
-        createdAt,
-      };
-    },
-    after: (sequence, limit) => (select.all(sequence, limit) as OutboxRow[]).map(fromRow),
-    remove: (sequence) => void removeOne.run(sequence),
-    count: () => (counting.get() as { n: number }).n,
-  };
-}
+      if (old.length === 0 || old.length < entries.length) return;
+    }
+  }
 
-interface OutboxRow {
-  readonly sequence: number;
-  readonly message_id: string;
-  readonly body: Uint8Array;
-  readonly content_type: string;
-  readonly content_encoding: string;
-  readonly properties: string;
-  readonly created_at: string;
-}
+  /** Those were handed out just now, so that the next removal includes them. */
+  #dropForAge(messages: readonly StoredMessage[]): void {
+    for (const message of messages) this.acknowledge(message);
+    this.#tellDropped(
+      'age',
+      messages.map(({ messageId }) => messageId),
+    );
+  }
 
-function fromRow(row: OutboxRow): StoredMessage {
-  return {
-    sequence: row.sequence,
-    messageId: row.message_id,
-    body: Buffer.from(row.body),
-    contentType: row.content_type,
-    contentEncoding: row.content_encoding,
-    properties: JSON.parse(row.properties) as Record<string, string>,
-    createdAt: row.created_at,
-  };
-}
+  #isTooOld({ addedMs }: { readonly addedMs: number }): boolean {
+    return addedMs < this.#nowMs - this.#maxAgeMs && addedMs >= earliestPlausibleMs;
+  }
 
-function toBytes(body: TelemetryMessage['body']): Buffer {
-  if (typeof body === 'string') return Buffer.from(body, 'utf8');
-  if (body instanceof Uint8Array) return Buffer.from(body);
-  return Buffer.from(JSON.stringify(body), 'utf8');
+  #tellDropped(reason: DropReason, messageIds: readonly string[]): void {
+    if (messageIds.length > 0)
+      this.#onEvent({ type: 'telemetry-dropped', reason, count: messageIds.length, messageIds });
+  }
+
+  #full({ messageId, size, priority }: PreparedMessage): DeviceAgentError {
+    return new DeviceAgentError(
+      'ERR_AGENT_OUTBOX_FULL',
+      `Message ${messageId} (${size} bytes, priority ${priority}) was not taken: ${this.#totals.count} messages wait with ${this.#totals.bytes} bytes, and the outbox is full.`,
+      { advice: 'Raise maxBytes, send less while offline, or choose another whenFull.' },
+    );
+  }
 }

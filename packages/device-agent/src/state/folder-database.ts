@@ -1,0 +1,172 @@
+import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import Database from 'libsql';
+import { DeviceAgentError } from '../errors.ts';
+import { takeFolderLock, type FolderLock } from './folder-lock.ts';
+import { checkSchemaVersion, ensureDatabase } from './schema.ts';
+import { stateError } from './state-error.ts';
+
+export type SqlValue = string | number | Uint8Array | null;
+
+/** A prepared statement; each failure is an ERR_AGENT_STATE. */
+export interface Statement {
+  /** Outside a transaction it is one of its own: on disk when it returns. */
+  run(...values: readonly SqlValue[]): void;
+  get(...values: readonly SqlValue[]): unknown;
+  all(...values: readonly SqlValue[]): unknown[];
+}
+
+/** Writes that share a transaction, and its wait for the disk, with all others of the same turn of the event loop. */
+export interface GroupedWrite {
+  /** Runs inside the transaction. */
+  write(): void;
+  /** Told after the commit, or with the error for which all was rolled back. */
+  settle(error: DeviceAgentError | undefined): void;
+}
+
+/**
+ * One state folder's database, shared by all agents of the process that use the folder.
+ *
+ * A commit is on disk when it returns (write-ahead log with `synchronous=FULL`), except where it says otherwise.
+ */
+export class FolderDatabase {
+  readonly file: string;
+  readonly #database: Database.Database;
+  readonly #lock: FolderLock;
+  readonly #statements = new Map<string, Statement>();
+  readonly #group = new Set<GroupedWrite>();
+  #isGroupDurable = false;
+  #turnEnd: NodeJS.Immediate | undefined;
+  #isInTransaction = false;
+  #isOpen = true;
+
+  /** @throws {DeviceAgentError} ERR_AGENT_STATE */
+  constructor(folder: string) {
+    this.file = join(folder, 'agent.db');
+    let lock: FolderLock | undefined;
+    try {
+      const firstMade = mkdirSync(folder, { recursive: true, mode: 0o700 });
+      lock = takeFolderLock(folder);
+      if (ensureDatabase(this.file) && firstMade !== undefined) syncParents(folder, firstMade);
+      this.#database = new Database(this.file);
+      this.#database.exec('PRAGMA synchronous = FULL; PRAGMA cache_size = -512; PRAGMA journal_size_limit = 4194304;');
+      checkSchemaVersion(
+        this.file,
+        (this.prepare('PRAGMA user_version').get() as { user_version: number }).user_version,
+      );
+      this.#lock = lock;
+    } catch (cause) {
+      lock?.release();
+      throw stateError(this.file, cause);
+    }
+  }
+
+  /** The statement for a text: prepared once for each folder, whoever asks. */
+  prepare(sql: string): Statement {
+    let statement = this.#statements.get(sql);
+    if (!statement) {
+      const prepared = this.#guard(() => this.#database.prepare(sql));
+      statement = {
+        run: (...values) => this.transaction(() => void this.#guard(() => prepared.run(values))),
+        get: (...values) => this.#guard(() => prepared.get(values)),
+        all: (...values) => this.#guard(() => prepared.all(values)),
+      };
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  /**
+   * All of the work or nothing; inside another transaction it is part of that.
+   *
+   * @param isDurable - default true. False leaves the wait for the disk to a later commit: the work survives kill -9, and a
+   *   power cut may undo it
+   */
+  transaction<T>(work: () => T, isDurable = true): T {
+    if (this.#isInTransaction) return work();
+    this.#execute(`PRAGMA synchronous = ${isDurable ? 'FULL' : 'NORMAL'}; BEGIN IMMEDIATE`);
+    this.#isInTransaction = true;
+    try {
+      const result = work();
+      this.#execute('COMMIT');
+      return result;
+    } catch (error) {
+      // A full disk has ended the transaction already.
+      if (this.#database.inTransaction) this.#execute('ROLLBACK');
+      throw error;
+    } finally {
+      this.#isInTransaction = false;
+    }
+  }
+
+  /** Joins the transaction at the end of this turn. It waits for the disk if one of those that share it wants that. */
+  join(write: GroupedWrite, isDurable = true): void {
+    this.#group.add(write);
+    if (isDurable) this.#isGroupDurable = true;
+    this.#turnEnd ??= setImmediate(() => this.commitGroup());
+  }
+
+  /** Commits what has joined, now. */
+  commitGroup(): void {
+    clearImmediate(this.#turnEnd);
+    this.#turnEnd = undefined;
+    if (this.#group.size === 0) return;
+    const writes = [...this.#group];
+    const isDurable = this.#isGroupDurable;
+    this.#group.clear();
+    this.#isGroupDurable = false;
+    let failure: DeviceAgentError | undefined;
+    try {
+      this.transaction(() => {
+        for (const write of writes) write.write();
+      }, isDurable);
+    } catch (error) {
+      failure = stateError(this.file, error);
+    }
+    for (const write of writes) write.settle(failure);
+  }
+
+  /** Gives the folder back; what has joined is committed before. */
+  close(): void {
+    this.commitGroup();
+    try {
+      // So that the next start has no log to read.
+      this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    } catch {
+      // A full disk: the log is as good.
+    }
+    this.#isOpen = false;
+    this.#statements.clear();
+    this.#database.close();
+    this.#lock.release();
+  }
+
+  #execute(sql: string): void {
+    this.#guard(() => this.#database.exec(sql));
+  }
+
+  /** libsql goes on writing after close. */
+  #guard<T>(work: () => T): T {
+    if (!this.#isOpen) {
+      throw new DeviceAgentError('ERR_AGENT_STATE', `The agent's state ${this.file} is closed.`, {
+        advice: 'Start the agent first.',
+      });
+    }
+    try {
+      return work();
+    } catch (cause) {
+      throw stateError(this.file, cause);
+    }
+  }
+}
+
+/** A folder is found again after a power cut when its parent is on disk. */
+function syncParents(folder: string, firstMade: string): void {
+  const last = dirname(resolve(firstMade));
+  for (let parent = dirname(resolve(folder)); ; parent = dirname(parent)) {
+    const descriptor = openSync(parent, 'r');
+    fsyncSync(descriptor);
+    closeSync(descriptor);
+    if (parent === last) return;
+  }
+}

@@ -1,0 +1,31 @@
+import type { BatchOptions } from './batch.ts';
+
+/** How much telemetry waits on disk, how long, and in what shape it goes. The limits hold for each device. */
+export interface OutboxOptions {
+  /** Bytes that may wait: each message as the hub counts it, and 100 for its row. Default 64 MiB. */
+  readonly maxBytes?: number;
+  /** Milliseconds after which a message that still waits is dropped. Default seven days. */
+  readonly maxAgeMs?: number;
+  /**
+   * What goes where there is no room: the oldest (default), the new one (`send` rejects with ERR_AGENT_OUTBOX_FULL), or the
+   * oldest of the lowest priority, which may be the new one. A message on its way to the hub is never dropped.
+   */
+  readonly whenFull?: 'drop-oldest' | 'drop-newest' | 'drop-lowest-priority';
+  /** Bodies above it go as gzip (content encoding `gzip`). Default: none does. */
+  readonly compressAboveBytes?: number;
+  /** Several JSON messages in one. Default: each goes by itself. */
+  readonly batch?: BatchOptions;
+}
+
+/** What became of telemetry. */
+export type OutboxEvent =
+  | { readonly type: 'telemetry-acknowledged'; readonly messageId: string }
+  /** The connection is lost or the agent stops, and so much waits on disk for the next one. */
+  | { readonly type: 'telemetry-kept'; readonly count: number; readonly bytes: number }
+  /** Gone for good: older than `maxAgeMs`, or there was no room. */
+  | {
+      readonly type: 'telemetry-dropped';
+      readonly reason: 'age' | 'full';
+      readonly count: number;
+      readonly messageIds: readonly string[];
+    };
