@@ -2,9 +2,11 @@ import { Command } from 'commander';
 import type { CommandContext } from './commands/context.ts';
 import { showError } from './commands/exit-code.ts';
 import { createOutput } from './commands/output.ts';
+import { addDoctorCommand } from './commands/doctor.ts';
 import { addProvisionCommand } from './commands/provision.ts';
 import { addRunCommand } from './commands/run.ts';
 import { addStatusCommand } from './commands/status.ts';
+import { addSupportBundleCommand } from './commands/support-bundle.ts';
 import { addSystemdUnitCommand } from './commands/systemd-unit.ts';
 import { packageVersion } from './service/version.ts';
 
@@ -26,7 +28,14 @@ const program = new Command('contoso-device')
 
 Exit codes: 0 done, 1 failed (the error says what to do), 2 called or configured in the wrong way (nothing was done).`,
   );
-for (const add of [addRunCommand, addStatusCommand, addProvisionCommand, addSystemdUnitCommand]) {
+for (const add of [
+  addRunCommand,
+  addStatusCommand,
+  addDoctorCommand,
+  addSupportBundleCommand,
+  addProvisionCommand,
+  addSystemdUnitCommand,
+]) {
   add(program, context);
 }
 

@@ -60,3 +60,4 @@ export { exponentialBackoff } from './retry-policy.ts';
 export type { ExponentialBackoffOptions, RetryPolicy } from './retry-policy.ts';
 export { stopOnSignals } from './stop-on-signals.ts';
 export type { SignalSource } from './stop-on-signals.ts';
+export type { DeviceApplication } from './service/application.ts';

@@ -1,4 +1,5 @@
 import type { DeviceAgentOptions } from '../device-agent.ts';
+import type { DiagnoseOptions } from '../diagnosis/examination.ts';
 import { loadIdentity, type IdentitySource } from '../identity/device-identity.ts';
 import type { ProxySettings } from '../network/proxy-settings.ts';
 import type { ServiceConfig } from './config.ts';
@@ -9,7 +10,7 @@ import { readRoots, readSecret } from './secrets.ts';
 export interface ConfiguredAgent {
   readonly options: Pick<
     DeviceAgentOptions,
-    'identity' | 'connectTo' | 'stateFolder' | 'transport' | 'trustedRootsPem'
+    'identity' | 'connectTo' | 'stateFolder' | 'transport' | 'trustedRootsPem' | 'outbox'
   >;
   readonly proxy: ProxySettings | undefined;
   /** To be kept out of everything that is written. */
@@ -21,6 +22,7 @@ export interface ConfiguredAgent {
  */
 export async function configuredAgent(config: ServiceConfig): Promise<ConfiguredAgent> {
   const { connectTo, stateFolder, transport, trustedRootsFile } = config;
+  const { maxAgeHours, ...outbox } = config.outbox;
   const secrets: string[] = [];
   const proxy = await proxySettings(config, secrets);
   const options = {
@@ -28,6 +30,7 @@ export async function configuredAgent(config: ServiceConfig): Promise<Configured
     connectTo,
     stateFolder,
     transport,
+    outbox: { ...outbox, ...(maxAgeHours !== undefined && { maxAgeMs: maxAgeHours * 3_600_000 }) },
     ...(trustedRootsFile !== undefined && { trustedRootsPem: await readRoots('trustedRootsFile', trustedRootsFile) }),
   };
   return { options, proxy, secrets };
@@ -63,4 +66,26 @@ export async function proxySettings({ proxy }: ServiceConfig, secrets: string[])
       trustedRootsPem: await readRoots('proxy.trustedRootsFile', trustedRootsFile),
     }),
   };
+}
+
+/**
+ * What `diagnose` looks at: an identity that can't be read is a finding there, and no failure here.
+ *
+ * @throws {DeviceAgentError} ERR_AGENT_CONFIG
+ */
+export async function diagnosisOptions(
+  config: ServiceConfig,
+): Promise<{ readonly options: DiagnoseOptions; readonly secrets: readonly string[] }> {
+  const { connectTo, stateFolder, transport, trustedRootsFile } = config;
+  const secrets: string[] = [];
+  const proxy = await proxySettings(config, secrets);
+  const options = {
+    identity: await identitySource(config, secrets),
+    connectTo,
+    stateFolder,
+    transport,
+    ...(proxy && { proxy }),
+    ...(trustedRootsFile !== undefined && { trustedRootsPem: await readRoots('trustedRootsFile', trustedRootsFile) }),
+  };
+  return { options, secrets };
 }

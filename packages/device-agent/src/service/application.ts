@@ -15,11 +15,11 @@ export interface DeviceApplication extends Pick<DeviceAgentOptions, 'onMessage' 
   readonly start?: (agent: DeviceAgent, signal: AbortSignal) => Promise<void> | void;
 }
 
-const kinds: Readonly<Record<keyof DeviceApplication, 'function' | 'object'>> = {
-  onMessage: 'function',
-  methods: 'object',
-  onDesired: 'function',
-  start: 'function',
+const kinds: Readonly<Record<keyof DeviceApplication, readonly string[]>> = {
+  onMessage: ['function'],
+  methods: ['object'],
+  onDesired: ['function', 'object'],
+  start: ['function'],
 };
 
 /** @throws {DeviceAgentError} ERR_AGENT_APPLICATION */
@@ -37,9 +37,11 @@ export async function loadApplication(file: string): Promise<DeviceApplication> 
       `The application ${file} exports none of ${Object.keys(kinds).join(', ')}: export what the device does.`,
     );
   }
-  for (const [name, kind] of known) {
-    if (typeof exported[name] !== kind) {
-      throw applicationError(`The application ${file} exports ${name} as ${typeof exported[name]}; make it a ${kind}.`);
+  for (const [name, allowed] of known) {
+    if (!allowed.includes(typeof exported[name])) {
+      throw applicationError(
+        `The application ${file} exports ${name} as ${typeof exported[name]}; make it ${allowed.join(' or ')}.`,
+      );
     }
   }
   return Object.fromEntries(known.map(([name]) => [name, exported[name]]));

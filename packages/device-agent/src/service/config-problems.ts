@@ -41,8 +41,11 @@ function expectation(issue: Issue): string {
   switch (issue.code) {
     case 'invalid_type':
       return (
-        new Map<string, string>([['object', 'an object'], ['array', 'a list'], ['int', 'a whole number']]).get(issue.expected) ??
-        `a ${issue.expected}`
+        new Map<string, string>([
+          ['object', 'an object'],
+          ['array', 'a list'],
+          ['int', 'a whole number'],
+        ]).get(issue.expected) ?? `a ${issue.expected}`
       );
     case 'invalid_value':
       return issue.values.map((value) => JSON.stringify(value)).join(' or ');

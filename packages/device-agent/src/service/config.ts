@@ -77,6 +77,14 @@ function configSchema(folder: string) {
       })
       .exactOptional(),
     trustedRootsFile: path.exactOptional(),
+    outbox: z
+      .strictObject({
+        maxBytes: z.int().min(1_000).exactOptional(),
+        maxAgeHours: z.number().min(0.01).exactOptional(),
+        whenFull: z.enum(['drop-oldest', 'drop-newest', 'drop-lowest-priority']).exactOptional(),
+        compressAboveBytes: z.int().min(0).exactOptional(),
+      })
+      .prefault({}),
     application: path.exactOptional(),
     stopSeconds: z.number().min(0).max(3_600).default(5),
     health: z

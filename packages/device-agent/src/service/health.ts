@@ -1,7 +1,8 @@
+import type { ServiceEvent } from './method-calls.ts';
 import { disconnected, type ConnectionState } from '../connection-status.ts';
-import type { AgentEvent } from '../device-agent.ts';
 import type { DeviceIdentity } from '../identity/device-identity.ts';
 import { errorFields } from './log-line.ts';
+import type { OutboxSummary } from './state-summary.ts';
 
 /** What the events have said so far. */
 export interface ConnectionHealth {
@@ -20,7 +21,7 @@ export function initialHealth(now: Date): ConnectionHealth {
 }
 
 /** The health after an event. */
-export function nextHealth(health: ConnectionHealth, event: AgentEvent, now: Date): ConnectionHealth {
+export function nextHealth(health: ConnectionHealth, event: ServiceEvent, now: Date): ConnectionHealth {
   const at = now.toISOString();
   switch (event.type) {
     case 'status':
@@ -44,6 +45,7 @@ export interface HealthReport extends ConnectionHealth {
   readonly registrationId: string;
   /** Whether the agent's loop moves; it may well be without a connection. */
   readonly isAlive: boolean;
+  readonly outbox?: OutboxSummary;
   readonly version: string;
   readonly pid: number;
   readonly startedAt: string;

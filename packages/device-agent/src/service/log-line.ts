@@ -1,5 +1,5 @@
-import type { AgentEvent } from '../device-agent.ts';
 import { DeviceAgentError } from '../errors.ts';
+import type { ServiceEvent } from './method-calls.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
@@ -10,7 +10,7 @@ export interface LogLine {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-type Wording = { readonly [T in AgentEvent['type']]?: (event: Extract<AgentEvent, { type: T }>) => LogLine };
+type Wording = { readonly [T in ServiceEvent['type']]: (event: Extract<ServiceEvent, { type: T }>) => LogLine };
 
 const line = (level: LogLevel, message: string, fields: Readonly<Record<string, unknown>> = {}): LogLine => ({
   level,
@@ -33,7 +33,14 @@ const wording: Wording = {
   retry: ({ attempt, delayMs, error }) =>
     line('warn', 'trying again later', { attempt, delayMs: Math.round(delayMs), cause: errorFields(error) }),
   'telemetry-acknowledged': ({ messageId }) => line('debug', 'telemetry acknowledged', { messageId }),
+  'telemetry-kept': ({ count, bytes }) => line('info', 'telemetry waits on disk', { messages: count, bytes }),
+  'telemetry-dropped': ({ reason, count }) => line('warn', 'telemetry dropped', { reason, messages: count }),
   'message-completed': ({ messageId }) => line('info', 'message handled', { messageId }),
+  'message-repeated': ({ messageId }) => line('debug', 'a message came again, and was handled before', { messageId }),
+  'message-given-up': ({ messageId, attempts }) => line('error', 'message given up', { messageId, attempts }),
+  'inbox-failed': ({ error }) => line('error', 'the state of messages failed', { cause: errorFields(error) }),
+  'method-called': ({ method, status, durationMs }) =>
+    line('info', 'method answered', { method, status, durationMs: Math.round(durationMs) }),
   subscribed: () => line('debug', 'messages, methods and desired properties are on their way'),
   'desired-handled': ({ version }) => line('info', 'desired properties handled', { version }),
   reported: ({ properties }) => line('info', 'reported properties accepted', { names: Object.keys(properties) }),
@@ -43,9 +50,9 @@ const wording: Wording = {
 };
 
 /** The log's line for an event. */
-export function logLine(event: AgentEvent): LogLine {
-  const words = wording[event.type] as ((event: AgentEvent) => LogLine) | undefined;
-  return words?.(event) ?? line('debug', event.type.replaceAll('-', ' '));
+export function logLine(event: ServiceEvent): LogLine {
+  // TypeScript doesn't see that the words are those of this event's type.
+  return (wording[event.type] as (event: ServiceEvent) => LogLine)(event);
 }
 
 function levelOf(status: string): LogLevel {

@@ -1,4 +1,4 @@
-import type { AgentEvent } from '../device-agent.ts';
+import type { ServiceEvent } from './method-calls.ts';
 
 /** Counters, by what they are called without prefix and `_total`. */
 export const counters = {
@@ -6,7 +6,9 @@ export const counters = {
   retries: 'Waits before another try at DPS or a hub.',
   registrations: 'Registrations that DPS has answered with a hub.',
   telemetry_acknowledged: 'Telemetry messages that the hub has acknowledged.',
+  telemetry_dropped: 'Telemetry messages that were dropped, by reason.',
   messages_handled: 'Cloud-to-device messages that the application has handled.',
+  messages_given_up: 'Cloud-to-device messages whose handler failed on the last attempt.',
   reported_updates: 'Updates of reported properties that the hub has accepted.',
   handler_failures: "Failures of the application's handlers.",
   errors: 'Failures by code.',
@@ -14,12 +16,13 @@ export const counters = {
 
 /** What one event adds to a counter, or sets a gauge to. */
 export type Measurement =
-  | { readonly add: keyof typeof counters; readonly labels?: Readonly<Record<string, string>> }
+  | { readonly add: keyof typeof counters; readonly labels?: Readonly<Record<string, string>>; readonly count?: number }
+  | { readonly observe: 'method_duration'; readonly labels: Readonly<Record<string, string>>; readonly seconds: number }
   | { readonly set: 'connection'; readonly status: string }
   | { readonly set: 'desired_version'; readonly value: number };
 
 /** What an event says in numbers. */
-export function measurements(event: AgentEvent): readonly Measurement[] {
+export function measurements(event: ServiceEvent): readonly Measurement[] {
   switch (event.type) {
     case 'status':
       return [
@@ -33,8 +36,20 @@ export function measurements(event: AgentEvent): readonly Measurement[] {
       return [{ add: 'registrations' }];
     case 'telemetry-acknowledged':
       return [{ add: 'telemetry_acknowledged' }];
+    case 'telemetry-dropped':
+      return [{ add: 'telemetry_dropped', labels: { reason: event.reason }, count: event.count }];
     case 'message-completed':
       return [{ add: 'messages_handled' }];
+    case 'message-given-up':
+      return [{ add: 'messages_given_up' }];
+    case 'method-called':
+      return [
+        {
+          observe: 'method_duration',
+          labels: { method: event.method, status: String(event.status) },
+          seconds: event.durationMs / 1_000,
+        },
+      ];
     case 'reported':
       return [{ add: 'reported_updates' }];
     case 'desired-handled':

@@ -1,6 +1,7 @@
-import type { AgentEvent } from '../device-agent.ts';
+import type { ServiceEvent } from './method-calls.ts';
 import type { DeviceIdentity } from '../identity/device-identity.ts';
 import { certificateOf, initialHealth, nextHealth, type ConnectionHealth, type HealthReport } from './health.ts';
+import type { OutboxSummary } from './state-summary.ts';
 import { isAlive, nextWordDue, type NextWordDue } from './liveness.ts';
 
 export interface MonitorOptions {
@@ -10,6 +11,7 @@ export interface MonitorOptions {
   readonly validSeconds: number;
   /** Called after an event that changes the connection's status. */
   readonly onStatus: () => void;
+  readonly outbox: () => OutboxSummary | undefined;
 }
 
 /** Follows an agent by its events: how it is, and whether its loop moves. */
@@ -23,7 +25,7 @@ export class ServiceMonitor {
     this.#options = options;
   }
 
-  take(event: AgentEvent): void {
+  take(event: ServiceEvent): void {
     const { status } = this.#health.state;
     this.#due = nextWordDue(this.#due, event, performance.now());
     this.#health = nextHealth(this.#health, event, new Date());
@@ -47,10 +49,12 @@ export class ServiceMonitor {
 
   report(): HealthReport {
     const { identity, version, validSeconds } = this.#options;
+    const outbox = this.#options.outbox();
     return {
       registrationId: identity.registrationId,
       ...this.#health,
       isAlive: this.isAlive,
+      ...(outbox && { outbox }),
       certificate: certificateOf(identity),
       version,
       pid: process.pid,

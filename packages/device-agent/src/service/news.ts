@@ -1,4 +1,4 @@
-import type { AgentEvent } from '../device-agent.ts';
+import type { ServiceEvent } from './method-calls.ts';
 import type { DeviceIdentity } from '../identity/device-identity.ts';
 import type { ServiceConfig } from './config.ts';
 import { configError } from './config.ts';
@@ -9,12 +9,13 @@ import type { ServiceLog } from './log.ts';
 import { measurements } from './measurements.ts';
 import { createMetrics } from './metrics.ts';
 import { ServiceMonitor } from './monitor.ts';
+import { summarizeState, type OutboxSummary } from './state-summary.ts';
 import { systemdNotifier, type NotifyEnvironment } from './systemd-notify.ts';
 
 /** Everything that a service tells of its agent: log, metrics, health, traces, systemd. */
 export interface ServiceNews {
   /** For the agent's `onEvent`. */
-  take(event: AgentEvent): void;
+  take(event: ServiceEvent): void;
   /** The agent runs, connected or not. */
   ready(): Promise<void>;
   stopping(): Promise<void>;
@@ -34,17 +35,19 @@ export async function openNews(options: ServiceNewsOptions): Promise<ServiceNews
   const { config, identity, log, version, env } = options;
   const warn = (message: string): void => log.write({ level: 'warn', message, fields: {} });
   const { file, everySeconds, host, port } = config.health;
+  const outbox = (): OutboxSummary | undefined => waiting(config.stateFolder, identity.registrationId);
   const metrics = createMetrics({
     labels: { device: identity.registrationId },
     version,
     certificateNotAfter: identity.notAfter,
+    outbox,
   });
   const systemd = systemdNotifier(env, warn);
   const onStatus = (): void => {
     void healthFile?.write();
     void systemd?.notify(`STATUS=${monitor.statusLine}`);
   };
-  const monitor = new ServiceMonitor({ identity, version, validSeconds: everySeconds * 3, onStatus });
+  const monitor = new ServiceMonitor({ identity, version, validSeconds: everySeconds * 3, onStatus, outbox });
   const trace = config.tracing ? await tracing() : undefined;
   const endpoint =
     port === undefined
@@ -94,7 +97,7 @@ export async function openNews(options: ServiceNewsOptions): Promise<ServiceNews
   };
 }
 
-async function tracing(): Promise<(event: AgentEvent) => void> {
+async function tracing(): Promise<(event: ServiceEvent) => void> {
   try {
     return (await import('./tracing.ts')).traceEvents();
   } catch (cause) {
@@ -102,5 +105,14 @@ async function tracing(): Promise<(event: AgentEvent) => void> {
       'tracing needs the package @opentelemetry/api: install it beside the agent, or leave tracing out.',
       cause,
     );
+  }
+}
+
+/** A state that can't be read at this moment is the agent's trouble, and it tells of it. */
+function waiting(folder: string, registrationId: string): OutboxSummary | undefined {
+  try {
+    return summarizeState(folder, registrationId, new Date())?.outbox;
+  } catch {
+    return undefined;
   }
 }

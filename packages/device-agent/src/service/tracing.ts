@@ -1,6 +1,6 @@
 import { context, propagation, SpanStatusCode, trace, type Context, type Span, type Tracer } from '@opentelemetry/api';
-import type { AgentEvent } from '../device-agent.ts';
-import type { TelemetryMessage } from '../telemetry/outbox.ts';
+import type { TelemetryMessage } from '../telemetry/telemetry-message.ts';
+import type { ServiceEvent } from './method-calls.ts';
 
 /** `@opentelemetry/api` gives a tracer that does nothing until an application registers an SDK. */
 export function agentTracer(): Tracer {
@@ -8,9 +8,10 @@ export function agentTracer(): Tracer {
 }
 
 /**
- * Makes spans of an agent's events, for its `onEvent`: `provision` and `connect`, with what they were asked and how they ended.
+ * Makes spans of an agent's events, for its `onEvent`: `provision` and `connect`, with what they were asked and how they ended,
+ * and `method {name}` for each direct method.
  */
-export function traceEvents(tracer: Tracer = agentTracer()): (event: AgentEvent) => void {
+export function traceEvents(tracer: Tracer = agentTracer()): (event: ServiceEvent) => void {
   let open: Span | undefined;
   const begin = (name: string, attributes: Record<string, string | boolean>): void => {
     open?.end();
@@ -32,6 +33,11 @@ export function traceEvents(tracer: Tracer = agentTracer()): (event: AgentEvent)
     } else if (event.type === 'connecting') {
       begin('connect', { 'server.address': event.hostName, 'contoso.assignment.kept': event.isKept });
     } else if (event.type === 'status') end(event.error);
+    else if (event.type === 'method-called') {
+      const startTime = Date.now() - event.durationMs;
+      const attributes = { 'rpc.method': event.method, 'contoso.status': event.status };
+      tracer.startSpan(`method ${event.method}`, { startTime, attributes }).end();
+    }
   };
 }
 
