@@ -45,10 +45,14 @@ describe('secrets', () => {
     await service.record(said('telemetry acknowledged'));
     await service.record(said('messages, methods and desired properties are on their way'));
     const desired = { secret: planted.desired };
-    contoso.hub.updateTwin('secretive', { properties: { desired } } as never, {
-      mode: 'patch',
-      precondition: undefined as never,
-    });
+    contoso.hub.updateTwin(
+      'secretive',
+      { properties: { desired } },
+      {
+        mode: 'patch',
+        precondition: undefined as never,
+      },
+    );
     await service.record(said("the application's onDesired failed"));
     expect(await service.end('SIGTERM')).toBe(0);
 

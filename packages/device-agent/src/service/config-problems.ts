@@ -4,6 +4,7 @@ import { redactSecrets } from './redaction.ts';
 
 type Path = readonly PropertyKey[];
 type Issue = z.core.$ZodIssue;
+type Shape = Readonly<Record<string, z.core.$ZodType>>;
 
 /** Every problem on a line of its own: which key, what was expected there, what was found. */
 export function describeProblems(schema: z.ZodType, input: unknown, issues: readonly Issue[]): string[] {
@@ -74,15 +75,13 @@ function valueAt(input: unknown, path: Path): unknown {
 }
 
 /** The keys that may stand at a place; of a choice between shapes, those of all. */
-function shapeAt(schema: z.core.$ZodType, path: Path): Record<string, z.core.$ZodType> {
+function shapeAt(schema: z.core.$ZodType, path: Path): Shape {
   if (schema instanceof z.ZodUnion) {
-    return Object.assign({}, ...schema.options.map((option) => shapeAt(option as z.core.$ZodType, path))) as Record<
-      string,
-      z.core.$ZodType
-    >;
+    const shapes: Shape[] = schema.options.map((option) => shapeAt(option, path));
+    return Object.fromEntries(shapes.flatMap((shape) => Object.entries(shape)));
   }
   if (schema instanceof z.ZodObject) {
-    const shape = schema.shape as Record<string, z.core.$ZodType>;
+    const shape = schema.shape as Shape;
     const [key, ...rest] = path;
     if (key === undefined) return shape;
     const inner = shape[String(key)];

@@ -3,7 +3,7 @@ import { DeviceAgent } from '../device-agent.ts';
 import { textOf } from '../errors.ts';
 import { configuredAgent } from './agent-options.ts';
 import { applicationError, loadApplication, type DeviceApplication } from './application.ts';
-import type { ServiceConfig } from './config.ts';
+import { configError, type ServiceConfig } from './config.ts';
 import { errorFields } from './log-line.ts';
 import { watchedMethods } from './method-calls.ts';
 import { openLog, type ServiceLog } from './log.ts';
@@ -40,7 +40,8 @@ export interface ServiceEnd {
  */
 export async function runService(options: ServiceOptions): Promise<ServiceEnd> {
   const { config, stdout, env, hide } = options;
-  const { options: agentOptions, secrets } = await configuredAgent(config);
+  const { options: agentOptions, proxy, secrets } = await configuredAgent(config);
+  if (proxy) throw configError('proxy: the agent has no way through one yet; doctor and provision do. Leave it out.');
   hide(secrets);
   const { identity } = agentOptions;
   const application = config.application === undefined ? {} : await loadApplication(config.application);
