@@ -76,7 +76,7 @@ describe('metrics', () => {
     const families = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)];
     expect(families.length).toBeGreaterThan(12);
     for (const [, name = '', type] of families) {
-      expect(name).toMatch(/^(contoso_device|nodejs|process)_[a-z_]+$/);
+      expect(name).toMatch(/^(contoso_device|nodejs|process)_[a-z0-9_]+$/);
       expect({ name, isTotal: name.endsWith('_total') }).toEqual({ name, isTotal: type === 'counter' });
       expect(text).toMatch(new RegExp(`^# HELP ${name} \\S`, 'm'));
     }
