@@ -78,3 +78,4 @@ export type { Decision, Failure, NextTry, OnRefusal, ReconnectionOptions } from 
 export type { FailureKind, NextStep } from './agent/next-step.ts';
 export { stopOnSignals } from './stop-on-signals.ts';
 export type { SignalSource } from './stop-on-signals.ts';
+export type { DeviceApplication } from './service/application.ts';

@@ -4,8 +4,10 @@ import { systemClock, type Clock } from '../clock.ts';
 import { DeviceAgentError } from '../errors.ts';
 import { checkValidity, type DeviceIdentity } from '../identity/device-identity.ts';
 import { createDeviceSecureContext } from '../identity/secure-context.ts';
-import { openStream, type Transport } from '../network/open-stream.ts';
+import { ConnectionError } from '../network/connection-error.ts';
+import { openStream, type OpenStreamOptions } from '../network/open-stream.ts';
 import type { ProxySettings } from '../network/proxy-settings.ts';
+import { firstTransport, nextTransport, type TransportChoice } from '../network/transport-choice.ts';
 import { dpsError, dpsRefusal } from './dps-error.ts';
 import { DpsSession, type DpsAnswer, type DpsBody } from './dps-session.ts';
 
@@ -33,8 +35,8 @@ export interface Assignment {
 export interface ProvisionOptions {
   readonly identity: DeviceIdentity;
   readonly provisioning: ProvisioningService;
-  /** Default `mqtt`. */
-  readonly transport?: Transport;
+  /** Default `auto`. */
+  readonly transport?: TransportChoice;
   /** Default: straight there. */
   readonly proxy?: ProxySettings;
   /** PEM roots trusted beside Node's own. */
@@ -71,16 +73,29 @@ const defaultPollMs = 2_000;
  *   ERR_AGENT_DPS_UNREACHABLE, ERR_AGENT_SERVER_UNTRUSTED, ERR_AGENT_STOPPED
  */
 export async function provision(options: ProvisionOptions): Promise<Assignment> {
-  const { identity, trustedRootsPem, transport = 'mqtt', proxy, clock = systemClock } = options;
+  const { identity, trustedRootsPem, transport = 'auto', proxy, clock = systemClock } = options;
   let secureContext: SecureContext | undefined;
   return registerDevice({
     ...options,
     clock,
     openStream: (host, signal) => {
       secureContext ??= createDeviceSecureContext(identity, trustedRootsPem);
-      return openStream({ host, transport, secureContext, ...(proxy && { proxy }), ...(signal && { signal }) });
+      return openEither(transport, { host, secureContext, ...(proxy && { proxy }), ...(signal && { signal }) });
     },
   });
+}
+
+/** One after the other where the choice is left open: nobody tries again after this. */
+async function openEither(choice: TransportChoice, options: Omit<OpenStreamOptions, 'transport'>): Promise<Duplex> {
+  const first = firstTransport(choice, undefined, new Date(0));
+  try {
+    return await openStream({ ...options, transport: first });
+  } catch (error) {
+    const second = error instanceof ConnectionError ? nextTransport(choice, first, error.kind) : first;
+    if (second === first) throw error;
+    // Where neither gets through, the usual port's failure says more.
+    return openStream({ ...options, transport: second }).catch(() => Promise.reject(error as Error));
+  }
 }
 
 /** {@link provision}, over whatever way the caller has to DPS. */

@@ -1,0 +1,100 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { readConfig } from '../src/service/config.ts';
+import { redactSecrets } from '../src/service/redaction.ts';
+import { contosoDevice } from './service-process.ts';
+
+let folder: string;
+let file: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'config-test-'));
+  file = join(folder, 'config.json');
+});
+
+afterAll(() => rm(folder, { recursive: true }));
+
+const good = { identity: { pfxFile: 'device.pfx' }, connectTo: { idScope: '0ne00000012' }, stateFolder: 'state' };
+
+const problemOf = async (text: string): Promise<string> => {
+  await writeFile(file, text);
+  return readConfig(file).then(
+    () => 'none',
+    (error: unknown) => (error as Error).message,
+  );
+};
+
+describe('the configuration of contoso-device', () => {
+  it('has paths that are relative to its own folder', async () => {
+    await writeFile(file, JSON.stringify(good));
+    expect(await readConfig(file)).toMatchObject({
+      identity: { pfxFile: join(folder, 'device.pfx') },
+      stateFolder: join(folder, 'state'),
+      health: { everySeconds: 10, host: '127.0.0.1' },
+    });
+  });
+
+  it.each([
+    [{ stateFolder: 3 }, 'stateFolder: expected a string, found 3'],
+    [{ stateFolder: undefined }, 'stateFolder: expected a string, found nothing'],
+    [{ conectTo: 1 }, 'conectTo: unknown key; did you mean "connectTo"?'],
+    [{ log: { level: 'loud' } }, 'log.level: expected "debug" or "info" or "warn" or "error", found "loud"'],
+    [{ log: { zzz: 1 } }, 'log.zzz: unknown key; known here: level, file, maxBytes, files'],
+    [{ health: { port: 70_000 } }, 'health.port: expected 65535 or less, found 70000'],
+    [
+      { identity: { pfxFile: 'a', password: 'hunter2' } },
+      'identity.password: unknown key; did you mean "passwordFile"?',
+    ],
+    [{ identity: { chainFile: 'a' } }, 'identity.keyFile: expected a string, found nothing'],
+    [{ proxy: { url: 'http://u:hunter2@p:1' } }, 'proxy.url: expected a URL without user and password'],
+    [{ connectTo: [] }, 'connectTo: expected an object, found a list'],
+  ])('%j is refused: %s', async (change, problem) => {
+    const message = await problemOf(JSON.stringify({ ...good, ...change }));
+    expect(message).toContain(problem);
+    expect(message).not.toContain('hunter2');
+  });
+
+  it('tells nothing of a file that is none', async () => {
+    const message = await problemOf('hunter2');
+    expect(message).toContain("isn't JSON");
+    expect(message).not.toContain('hunter2');
+  });
+
+  it.each([
+    ['identity names both', { passwordFile: 'p', passwordVariable: 'P' }],
+    ["Can't read identity.passwordFile", { passwordFile: 'missing' }],
+    ['identity.passwordVariable NOT_THERE is not set', { passwordVariable: 'NOT_THERE' }],
+  ])('ends a command with code 2: %s', async (problem, secret) => {
+    await writeFile(file, JSON.stringify({ ...good, identity: { pfxFile: 'device.pfx', ...secret } }));
+    const { code, stdout } = await contosoDevice(['doctor', '--config', file, '--json']);
+    expect({ code, ...(JSON.parse(stdout) as object) }).toMatchObject({
+      code: 2,
+      error: { code: 'ERR_AGENT_CONFIG', message: expect.stringContaining(problem) as unknown },
+    });
+  });
+
+  it('is needed by each command, whose help has an example', async () => {
+    for (const name of ['run', 'status', 'doctor', 'support-bundle', 'provision', 'systemd-unit']) {
+      expect((await contosoDevice([name])).code).toBe(2);
+      expect((await contosoDevice([name, '--help'])).stdout).toContain(`$ contoso-device ${name}`);
+    }
+  });
+});
+
+describe('what is kept out of every text', () => {
+  it.each([
+    ['-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----', 'MIIE'],
+    ['{"k":"-----BEGIN EC PRIVATE KEY-----\\nMIIE cut off', 'MIIE'],
+    ['SharedAccessSignature sr=hub&sig=abcd%3D&se=1', 'abcd'],
+    ['HostName=h;SharedAccessKey=abcd=', 'abcd'],
+    ['proxy http://user:abcd@host:3128 answered', 'abcd'],
+    ['Proxy-Authorization: Basic abcd', 'abcd'],
+    ['pass "q\\"uoted" and cSJ1b3RlZA==', 'uoted'],
+  ])('%j', (text, secret) => {
+    const clean = redactSecrets(['q"uoted'])(text);
+    expect(clean).not.toContain(secret);
+    expect(clean).toContain('[hidden]');
+  });
+});

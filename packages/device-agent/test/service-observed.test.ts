@@ -1,0 +1,143 @@
+import { execFileSync } from 'node:child_process';
+import { context, propagation, trace } from '@opentelemetry/api';
+import { W3CTraceContextPropagator } from '@opentelemetry/core';
+import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
+import { afterAll, describe, expect, it } from '@jest/globals';
+import { DeviceAgentError } from '../src/index.ts';
+import { connected, retrying } from '../src/agent/connection-status.ts';
+import { isAlive, nextWordDue } from '../src/service/liveness.ts';
+import { logLine } from '../src/service/log-line.ts';
+import { measurements } from '../src/service/measurements.ts';
+import type { ServiceEvent } from '../src/service/method-calls.ts';
+import { createMetrics } from '../src/service/metrics.ts';
+import { traceContextOf, traceEvents, withTraceContext } from '../src/service/tracing.ts';
+
+const error = new DeviceAgentError('ERR_AGENT_HUB_REFUSED', 'refused', { advice: 'look there', azureCode: 5 });
+const status: ServiceEvent = { type: 'status', state: retrying, error };
+const connecting: ServiceEvent = { type: 'connecting', hostName: 'hub', deviceId: 'd', isKept: true };
+
+describe('an event in the log', () => {
+  it('says a transition with its cause', () => {
+    expect(logLine(status)).toMatchObject({
+      level: 'warn',
+      message: 'DisconnectedRetrying: CommunicationError',
+      fields: {
+        recommendedAction: 'WaitForRetryPolicy',
+        cause: { code: error.code, advice: 'look there', azureCode: 5 },
+      },
+    });
+  });
+
+  it('names reported properties, and no value of theirs', () => {
+    const line = logLine({ type: 'reported', properties: { secret: 'value' } });
+    expect(line.fields).toEqual({ names: ['secret'] });
+  });
+});
+
+describe('the loop', () => {
+  it.each([
+    ['rests while connected', { type: 'status', state: connected }, 1e9, true],
+    ['is alive while a try lasts', connecting, 60_000, true],
+    ['is dead when a try has no end', connecting, 700_000, false],
+    ['waits as long as it said', { type: 'retry', attempt: 1, delayMs: 5_000_000, error }, 5_000_000, true],
+    ['is dead when it has overslept', { type: 'retry', attempt: 1, delayMs: 5_000, error }, 70_000, false],
+  ] as [string, ServiceEvent, number, boolean][])('%s', (_, event, nowMs, expected) => {
+    expect(isAlive(nextWordDue(undefined, event, 0), nowMs)).toBe(expected);
+  });
+});
+
+describe('metrics', () => {
+  it('follow the rules that Prometheus has for names, types and help', async () => {
+    const metrics = createMetrics({
+      labels: { device: 'd' },
+      version: '1.2.3',
+      certificateNotAfter: new Date(5_000),
+      outbox: () => ({ messages: 3, bytes: 40, oldestAgeSeconds: 5 }),
+    });
+    const events: ServiceEvent[] = [
+      status,
+      { type: 'status', state: connected },
+      { type: 'telemetry-dropped', reason: 'full', count: 4, messageIds: [] },
+      { type: 'method-called', method: 'reboot', status: 200, durationMs: 1_500 },
+    ];
+    for (const event of events) metrics.record(measurements(event));
+    const { text } = await metrics.expose();
+    for (const sample of [
+      'contoso_device_connects_total{device="d"} 1',
+      'contoso_device_errors_total{code="ERR_AGENT_HUB_REFUSED",device="d"} 1',
+      'contoso_device_telemetry_dropped_total{reason="full",device="d"} 4',
+      'contoso_device_method_duration_seconds_sum{device="d",method="reboot",status="200"} 1.5',
+      'contoso_device_certificate_expiry_timestamp_seconds{device="d"} 5',
+      'contoso_device_outbox_bytes{device="d"} 40',
+      'contoso_device_outbox_oldest_message_age_seconds{device="d"} 5',
+    ]) {
+      expect(text).toContain(sample);
+    }
+    const families = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)];
+    expect(families.length).toBeGreaterThan(12);
+    for (const [, name = '', type] of families) {
+      expect(name).toMatch(/^(contoso_device|nodejs|process)_[a-z0-9_]+$/);
+      expect({ name, isTotal: name.endsWith('_total') }).toEqual({ name, isTotal: type === 'counter' });
+      expect(text).toMatch(new RegExp(`^# HELP ${name} \\S`, 'm'));
+    }
+  });
+});
+
+describe('OpenTelemetry', () => {
+  const exporter = new InMemorySpanExporter();
+  const provider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
+  const tracer = provider.getTracer('test');
+  propagation.setGlobalPropagator(new W3CTraceContextPropagator());
+
+  afterAll(() => provider.shutdown());
+
+  it('gets spans for provisioning, connecting and methods', () => {
+    const take = traceEvents(tracer);
+    const assignment = { assignedHub: 'hub', deviceId: 'd', registrationId: 'd', status: 'assigned' } as const;
+    take({ type: 'provisioning', idScope: '0ne00000012', reason: 'no assignment is kept' });
+    take({
+      type: 'provisioned',
+      idScope: '0ne00000012',
+      assignment: { ...assignment, substatus: undefined, payload: undefined },
+    });
+    take(connecting);
+    take(status);
+    take({ type: 'method-called', method: 'reboot', status: 200, durationMs: 1_500 });
+    const spans = exporter.getFinishedSpans();
+    expect(spans.map(({ name }) => name)).toEqual(['provision', 'connect', 'method reboot']);
+    expect(spans[1]?.attributes).toMatchObject({ 'server.address': 'hub', 'error.type': 'ERR_AGENT_HUB_REFUSED' });
+  });
+
+  it('puts its context into a message, and takes it from one', () => {
+    const span = tracer.startSpan('measure');
+    const { properties = {} } = withTraceContext(
+      { body: '1', properties: { a: 'b' } },
+      trace.setSpan(context.active(), span),
+    );
+    expect(properties).toMatchObject({
+      a: 'b',
+      traceparent: expect.stringMatching(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/) as unknown,
+    });
+    expect(trace.getSpanContext(traceContextOf(properties))?.traceId).toBe(span.spanContext().traceId);
+  });
+});
+
+describe('the library', () => {
+  it('loads none of what the command needs', () => {
+    // All three are CommonJS, so that what was loaded is in the cache.
+    const script = `
+      import { createRequire } from 'node:module';
+      await import('@contoso/device-agent');
+      console.log(JSON.stringify(Object.keys(createRequire(import.meta.url).cache)));
+    `;
+    const { NODE_OPTIONS: _, ...env } = process.env;
+    const loaded = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
+      cwd: import.meta.dirname,
+      env,
+      encoding: 'utf8',
+    });
+    expect(JSON.parse(loaded)).not.toEqual(
+      expect.arrayContaining([expect.stringMatching(/\/(pino|prom-client|commander)\//)]),
+    );
+  });
+});
