@@ -16,7 +16,9 @@ import type { DeviceOptions, DeviceReport, DeviceOrder } from './device-orders.t
 /** So many numbers are taken at a time, so that not each costs an fsync; what is left of them at a kill is never sent. */
 const block = 100;
 
-const report = (message: DeviceReport): void => void process.send?.(message);
+const report = (message: DeviceReport): void => {
+  if (process.connected) process.send?.(message);
+};
 
 process.once('message', (options: DeviceOptions) => void run(options));
 
@@ -50,7 +52,7 @@ async function run(options: DeviceOptions): Promise<void> {
   process.on('message', (order: DeviceOrder) => {
     isSending = false;
     if (order === 'finish') void agent.flush().then(() => report({ type: 'flushed' }));
-    else void agent.stop().then(() => process.disconnect());
+    else void agent.stop().then(leave);
   });
   void agent.finished.then((error) => {
     if (error) end(error);
@@ -91,5 +93,9 @@ function fastClock({ speed, beganMs }: DeviceOptions): Clock {
 function end(error: unknown): void {
   report({ type: 'ended', error: error instanceof Error ? error.message : String(error) });
   process.exitCode = 1;
-  process.disconnect();
+  leave();
+}
+
+function leave(): void {
+  if (process.connected) process.disconnect();
 }

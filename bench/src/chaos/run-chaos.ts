@@ -22,13 +22,16 @@ export interface ChaosOptions {
   readonly progress: (text: string) => void;
 }
 
+/** An agent's database keeps a log of up to 4 MiB beside what it holds. */
+const megabytesForAgent = 8;
+
 /** How long everything may take to come to rest when nothing goes wrong any more, in real milliseconds. */
 const restMs = 120_000;
 
 /** Devices, an emulator, and everything that goes wrong between them; then the books are compared. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const folder = await mkdtemp(join(tmpdir(), 'chaos-'));
-  const disk = new StateDisk(join(folder, 'state'));
+  const disk = new StateDisk(join(folder, 'state'), options.agents * megabytesForAgent);
   const devices: DeviceUnderChaos[] = [];
   const azures: AzureUnderChaos[] = [];
   try {

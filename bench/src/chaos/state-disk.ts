@@ -2,19 +2,17 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
-const megabytes = 64;
-
 /** The devices' disk: a file system of its own that can be filled, where this user may mount one; else a folder. */
 export class StateDisk {
   readonly folder: string;
   readonly canFill: boolean;
   readonly #ballast: string;
 
-  constructor(folder: string) {
+  constructor(folder: string, megabytes: number) {
     mkdirSync(folder, { recursive: true });
     this.folder = folder;
     this.#ballast = join(folder, 'ballast');
-    this.canFill = mount(folder);
+    this.canFill = mount(folder, megabytes);
   }
 
   /** Leaves no free block. */
@@ -40,7 +38,7 @@ export class StateDisk {
   }
 }
 
-function mount(folder: string): boolean {
+function mount(folder: string, megabytes: number): boolean {
   if (process.platform !== 'linux') return false;
   try {
     execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m,mode=700`, 'tmpfs', folder], { stdio: 'ignore' });

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { generate } from 'mqtt-packet';
 import type { AzureIotEmulator, IotHub } from '../src/index.ts';
 import { connectDevice, connectPacket, dialHub, startSeeded } from './data-bed.ts';
 import { callHttps } from './start-https.ts';
@@ -216,6 +217,19 @@ describe('faults on the way to a hub', () => {
     expect(await send('a', 'beforeAcknowledgement')).toEqual({ acknowledged: false, kept: 0 });
     expect(await send('b', 'afterAcknowledgement')).toEqual({ acknowledged: true, kept: 0 });
     expect(await send('c', 'acknowledgement')).toEqual({ acknowledged: false, kept: 1 });
+  });
+
+  it('ok: what was sent behind a lost message doesn’t overtake it', async () => {
+    const before = hub.telemetry.lastSequenceNumber;
+    const device = await connectDevice(emulator, 'd1');
+    emulator.faults.add({ kind: 'messageLost', message: 'telemetry', loss: 'acknowledgement', times: 1 });
+    const topic = 'devices/d1/messages/events/';
+    const packets = [1, 2, 3].map((messageId) =>
+      generate({ cmd: 'publish', topic, payload: String(messageId), qos: 1, messageId, dup: false, retain: false }),
+    );
+    device.stream.write(Buffer.concat(packets));
+    await device.ended;
+    expect(hub.telemetry.list(before).map(({ body }) => Buffer.from(body).toString())).toEqual(['1']);
   });
 
   it('ok: so are messages to devices', async () => {

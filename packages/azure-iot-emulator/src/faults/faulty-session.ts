@@ -28,6 +28,8 @@ export class FaultySession implements MqttSession {
   readonly client: MqttClient;
   readonly #options: FaultySessionOptions;
   #session: MqttSession | undefined;
+  /** Set by a fault that ends the connection: what was sent behind must not overtake what was lost. */
+  #isOver = false;
 
   constructor(options: FaultySessionOptions) {
     this.#options = options;
@@ -72,13 +74,14 @@ export class FaultySession implements MqttSession {
 
   publish(packet: Publish): Promise<void> | undefined {
     const { faults } = this.#options;
+    if (this.#isOver) throw new Error('the connection has ended by a fault on request');
     if (faults.isQuiet) return this.#pass(packet);
     return this.#publishWithFaults(packet);
   }
 
   async #publishWithFaults(packet: Publish): Promise<void> {
     const { faults, startTimer } = this.#options;
-    if (faults.meet(['drop'], this.subject)) throw new Error('fault on request: drop');
+    if (faults.meet(['drop'], this.subject)) throw this.#broken('drop');
     const late = faults.meet(['delay'], this.subject);
     if (late) await new Promise<void>((resolve) => startTimer(late.fault.delayMs, resolve));
     if (/\/messages\/events\//.test(packet.topic)) return this.#publishTelemetry(packet);
@@ -90,11 +93,17 @@ export class FaultySession implements MqttSession {
 
   async #publishTelemetry(packet: Publish): Promise<void> {
     const { faults } = this.#options;
-    if (faults.meet(['quotaExceeded'], this.subject)) throw new Error('fault on request: quotaExceeded');
+    if (faults.meet(['quotaExceeded'], this.subject)) throw this.#broken('quotaExceeded');
     const lost = faults.meet(['messageLost'], this.subject, ({ message }) => message === 'telemetry');
     if (lost?.fault.loss === 'afterAcknowledgement') return;
+    const broken = lost && this.#broken(`telemetry lost, ${lost.fault.loss}`);
     if (lost?.fault.loss !== 'beforeAcknowledgement') await this.#pass(packet);
-    if (lost) throw new Error(`fault on request: telemetry lost, ${lost.fault.loss}`);
+    if (broken) throw broken;
+  }
+
+  #broken(by: string): Error {
+    this.#isOver = true;
+    return new Error(`fault on request: ${by}`);
   }
 
   async #refuse({ fault }: Hit<'throttle' | 'serverError'>, topic: string, rid: string): Promise<void> {
