@@ -23,6 +23,8 @@ export interface IssuingJob {
   registrationIds: readonly string[];
   /** In the same order; undefined: keys are made here. */
   requests: RequestBatch | undefined;
+  /** Zeros of a batch that has been given back, to be filled anew; undefined or too short: new memory is taken. */
+  memory: Uint8Array<ArrayBuffer> | undefined;
 }
 
 /** A TBSCertificate for names of one length, to be filled in for one device after the other. */
@@ -105,12 +107,13 @@ class Filling {
   readonly #forms = new Map<number, Form>();
 
   constructor(job: IssuingJob, key: KeyObject) {
-    const { template, registrationIds, requests } = job;
+    const { template, registrationIds, requests, memory } = job;
     this.count = registrationIds.length;
     this.#job = job;
     this.#key = key;
     this.#layout = slotLayout({ template, withKeys: !requests });
-    const octets = new Uint8Array(this.count * this.#layout.length);
+    const length = this.count * this.#layout.length;
+    const octets = memory && memory.length >= length ? memory : new Uint8Array(length);
     this.batch = { octets, layout: this.#layout };
     this.#octets = Buffer.from(octets.buffer);
     this.#random = randomFillSync(Buffer.allocUnsafe(this.count * randomLength));

@@ -9,6 +9,7 @@ export const keyIdentifierLength = 20;
  * a field's offset in its slot is says the layout.
  */
 export interface IssuedBatch {
+  /** May be longer than the slots are. */
   octets: Uint8Array<ArrayBuffer>;
   layout: SlotLayout;
 }

@@ -4,7 +4,7 @@ import { toRanges, type CertificateRecord, type IdRange, type NewCertificate } f
 import type { Inventory } from '../inventory/inventory.ts';
 import type { InventoryChanges, Responsible } from '../inventory/recording.ts';
 import { admit, type AdmissionRules } from './admission.ts';
-import { BatchSigning, type SignedDevice } from './batch-signing.ts';
+import { BatchSigning, type SignedBatch } from './batch-signing.ts';
 import { keyIdentifier } from '../key-identifier.ts';
 import type { IssuedCredential, IssuedDevice } from './issued-device.ts';
 import type { IssueManyOptions, RefusedItem } from './mass-order.ts';
@@ -71,10 +71,10 @@ export class MassRun {
       onRefused: (refused: RefusedItem) => this.#refuse(refused),
     };
     const plans = readBatches(source, reading);
-    const ahead: Promise<SignedDevice[]>[] = [];
+    const ahead: Promise<SignedBatch>[] = [];
     try {
       for (let isMore = true; isMore || ahead.length > 0;) {
-        while (isMore && ahead.length <= 2 * threads) {
+        while (isMore && ahead.length <= threads) {
           const next = await plans.next();
           isMore = next.done !== true;
           if (!next.done) ahead.push(this.#signAhead(next.value, next.value.length === batchSize));
@@ -126,14 +126,14 @@ export class MassRun {
     if (delivered.length > 0) await this.#record({ delivered });
   }
 
-  #signAhead(batch: readonly PlannedDevice[], isMore: boolean): Promise<SignedDevice[]> {
+  #signAhead(batch: readonly PlannedDevice[], isMore: boolean): Promise<SignedBatch> {
     const signing = this.#sign(batch, isMore);
     // Whoever awaits it hears of a failure; until then it is not an unhandled one.
     signing.catch(() => undefined);
     return signing;
   }
 
-  async #sign(batch: readonly PlannedDevice[], isMore: boolean): Promise<SignedDevice[]> {
+  async #sign(batch: readonly PlannedDevice[], isMore: boolean): Promise<SignedBatch> {
     const admitted = this.#options.inventory ? await this.#admit(batch, this.#options.inventory) : batch;
     this.#progress.start();
     return this.#signing.sign(admitted, isMore);
@@ -169,9 +169,9 @@ export class MassRun {
     return false;
   }
 
-  async #write(signed: readonly SignedDevice[]): Promise<WrittenBatch> {
+  async #write(signed: SignedBatch): Promise<WrittenBatch> {
     const good: { plan: PlannedDevice; device: IssuedDevice }[] = [];
-    for (const one of signed) {
+    for (const one of signed.unpack()) {
       if ('device' in one) good.push(one);
       else this.#refuseSigned(one);
     }
