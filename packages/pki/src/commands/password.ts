@@ -5,7 +5,7 @@ import { UsageError } from './usage-error.ts';
 
 /** A password that a command needs: its option is `--{name}-password-file`, its variable `{NAME}_PASSWORD`. */
 export interface PasswordNeed {
-  name: 'root' | 'line' | 'device';
+  name: 'root' | 'line' | 'device' | 'station';
   /** What it protects, for the prompt and for errors. */
   label: string;
   /** From the option. */
