@@ -8,12 +8,12 @@ import { parsePrivateKey, publicKeyToDer } from '../private-key.ts';
 import { readRequest } from '../request-signature.ts';
 import { isSoftwareKey } from '../signing-key.ts';
 import { BatchedCredential, BatchedDevice, isIssued, type BatchTerms } from './batched-device.ts';
-import { requestFieldCount, type RequestBatch } from './device-issuer.ts';
 import { createDeviceTemplate, type DeviceTemplate } from './device-template.ts';
 import type { IssuedBatch } from './issued-batch.ts';
 import { ordinaryCredential, ordinaryDevice, type IssuedDevice } from './issued-device.ts';
+import { packRequests, type RequestBatch } from './request-batch.ts';
 import { createInlinePool, createWorkerPool, type IssuingPool } from './issuing-pool.ts';
-import { serialNumberPrefix } from './serial-number.ts';
+import { serialNumberPrefix } from '../serial-number.ts';
 import type { PlannedDevice, PlannedRequest } from './source-batches.ts';
 
 /** What comes out for one planned device. */
@@ -106,7 +106,7 @@ export class BatchSigning {
   }
 
   async #signCommon(pool: IssuingPool, devices: readonly CommonDevice[]): Promise<SignedBatch> {
-    const { batch, terms } = await this.#issue(pool, devices, packRequests(devices));
+    const { batch, terms } = await this.#issue(pool, devices, packRequests(devices.map(({ request }) => request)));
     const others = new Map<number, SignedDevice>();
     for (const [index, plan] of devices.entries()) {
       if (!isIssued({ batch, index })) others.set(index, await this.#attempt(plan, () => this.#signAnew(plan)));
@@ -202,17 +202,4 @@ function unpacking(pool: IssuingPool, batch: IssuedBatch, read: () => SignedDevi
       return signed;
     },
   };
-}
-
-function packRequests(devices: readonly CommonDevice[]): RequestBatch {
-  const octets = Buffer.concat(devices.map(({ request }) => request.der));
-  const fields = new Uint32Array(devices.length * requestFieldCount);
-  let start = 0;
-  devices.forEach(({ request: { der, fields: found } }, index) => {
-    const { signed, signedEnd, point, signature, signatureEnd } = found;
-    const places = [signed, signedEnd, point, signature, signatureEnd].map((place) => start + place);
-    fields.set(places, index * requestFieldCount);
-    start += der.length;
-  });
-  return { octets, fields };
 }

@@ -1,18 +1,9 @@
 import { createECDH, hash, KeyObject, randomFillSync, sign, verify, webcrypto } from 'node:crypto';
-import { encodeCommonName, encodeElement, encodeLength, tag } from './der.ts';
+import { encodeCommonName, encodeElement, encodeLength, tag } from '../der.ts';
 import type { DeviceTemplate } from './device-template.ts';
 import { keyIdentifierLength, slotLayout, type IssuedBatch, type SlotLayout } from './issued-batch.ts';
-import { serialNumberLength } from './serial-number.ts';
-
-/** Requests of a batch: their octets one behind the other, and five numbers for each. */
-export interface RequestBatch {
-  octets: Uint8Array;
-  /** For each: where the signed part begins and ends, where the public point begins, where the signature begins and ends. */
-  fields: Uint32Array;
-}
-
-/** Numbers for each request in RequestBatch.fields. */
-export const requestFieldCount = 5;
+import { requestFieldCount, type RequestBatch } from './request-batch.ts';
+import { randomLength, serialNumberLength } from '../serial-number.ts';
 
 /** One batch of work, plain data. */
 export interface IssuingJob {
@@ -36,7 +27,6 @@ interface Form {
   keyIdentifier: number;
 }
 
-const randomLength = 16;
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256' };
 
 /**
@@ -134,7 +124,12 @@ class Filling {
     tbs.write(registrationId, name, 'latin1');
     tbs.set(point, pointAt);
     tbs.write(hash('sha1', point, 'binary'), keyIdentifier, 'latin1');
-    this.#random.copy(tbs, serial + 4, index * randomLength, (index + 1) * randomLength);
+    this.#random.copy(
+      tbs,
+      serial + serialNumberLength - randomLength,
+      index * randomLength,
+      (index + 1) * randomLength,
+    );
     const signature = sign(this.#job.template.hash, tbs, this.#key);
     this.#write(index, { tbs, serial, keyIdentifier, signature });
   }

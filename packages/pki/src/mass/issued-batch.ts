@@ -1,5 +1,5 @@
 import type { DeviceTemplate } from './device-template.ts';
-import { serialNumberLength } from './serial-number.ts';
+import { serialNumberLength } from '../serial-number.ts';
 
 /** Octets of a subject key identifier. */
 export const keyIdentifierLength = 20;
