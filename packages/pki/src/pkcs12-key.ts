@@ -28,7 +28,9 @@ export async function derivePkcs12Key(options: Pkcs12KeyOptions): Promise<Buffer
   const blockLength = blockLengths[hash];
   if (blockLength === undefined) throw unsupported(subject, `PKCS#12 has no keys from ${hash}`);
   const diversifier = Buffer.alloc(blockLength, purpose);
-  let input: Buffer = Buffer.concat([fill(salt, blockLength), fill(bmpString(password), blockLength)]);
+  const secret = bmpString(password);
+  let input: Buffer = Buffer.concat([fill(salt, blockLength), fill(secret, blockLength)]);
+  secret.fill(0);
   const parts: Buffer[] = [];
   for (let done = 0; done < length;) {
     const part = await hashRepeatedly(Buffer.concat([diversifier, input]), { hash, iterations, subject });
