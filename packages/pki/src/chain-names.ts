@@ -15,6 +15,9 @@ interface Named {
   value: Name | string | undefined;
 }
 
+/** Each name is compared with each constraint; OpenSSL gives up there too. */
+const mostComparisons = 2 ** 20;
+
 /**
  * Name constraints (RFC 5280 section 4.2.1.10) of every authority in a path against every name below it, as OpenSSL reads
  * them: critical or not, the end of the path included, self-issued authorities let off, and a device's common name that looks
@@ -50,6 +53,9 @@ function whyNot(names: readonly Named[], authority: X509Certificate): string | u
   } catch {
     return "its name constraints can't be read";
   }
+  if (names.length * (limits.permitted.length + limits.excluded.length) > mostComparisons) {
+    return 'it has too many name constraints for so many names';
+  }
   for (const name of names) {
     const reason = judge(name, limits);
     if (reason !== undefined) return reason;
@@ -71,8 +77,8 @@ function judge(name: Named, limits: Limits): string | undefined {
   const isOfKind = ({ kind }: Limit): boolean => kind === name.kind;
   const [permitted, excluded] = [limits.permitted.filter(isOfKind), limits.excluded.filter(isOfKind)];
   if (permitted.length + excluded.length === 0) return undefined;
-  if ([...permitted, ...excluded].some(({ hasDistance }) => hasDistance))
-    return 'its name constraints have a minimum or a maximum';
+  const hasDistance = [...permitted, ...excluded].some((limit) => limit.hasDistance);
+  if (hasDistance) return 'its name constraints have a minimum or a maximum';
   if (name.value === undefined) return `it limits names of the kind ${name.kind}, which are not judged here`;
   const words = `the ${name.kind} ${JSON.stringify(name.value.toString())}`;
   const holds = ({ value }: Limit): boolean => isWithin(name.value, value);

@@ -28,17 +28,23 @@ export async function derivePkcs12Key(options: Pkcs12KeyOptions): Promise<Buffer
   const blockLength = blockLengths[hash];
   if (blockLength === undefined) throw unsupported(subject, `PKCS#12 has no keys from ${hash}`);
   const diversifier = Buffer.alloc(blockLength, purpose);
-  const secret = bmpString(password);
-  let input: Buffer = Buffer.concat([fill(salt, blockLength), fill(secret, blockLength)]);
-  secret.fill(0);
+  const filled = fill(bmpString(password), blockLength);
+  let input: Buffer = Buffer.concat([fill(salt, blockLength), filled]);
   const parts: Buffer[] = [];
-  for (let done = 0; done < length;) {
-    const part = await hashRepeatedly(Buffer.concat([diversifier, input]), { hash, iterations, subject });
-    parts.push(part);
-    done += part.length;
-    if (done < length) input = addToBlocks(input, part, blockLength);
+  const used: Buffer[] = [filled, input];
+  try {
+    for (let done = 0; done < length;) {
+      const first = Buffer.concat([diversifier, input]);
+      const part = await hashRepeatedly(first, { hash, iterations, subject });
+      parts.push(part);
+      done += part.length;
+      if (done < length) input = addToBlocks(input, part, blockLength);
+      used.push(first, part, input);
+    }
+    return Buffer.concat(parts).subarray(0, length);
+  } finally {
+    for (const octets of used) octets.fill(0);
   }
-  return Buffer.concat(parts).subarray(0, length);
 }
 
 /** Big-endian UTF-16 with two octets of zero behind it. */

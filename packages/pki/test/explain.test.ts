@@ -83,6 +83,21 @@ describe('explain says of name constraints (RFC 5280 section 4.2.1.10)', () => {
       withName(uri, 'https://contoso.com/device-1'),
       'it limits names of the kind uniformResourceIdentifier, which are not judged here.',
     ],
+    [
+      'that they are too many',
+      extension(
+        '2.5.29.30',
+        sequence(der(0xa1, ...Array.from({ length: 1100 }, (_, index) => sequence(der(dns, `a${index}.com`))))),
+        true,
+      ),
+      {
+        extensions: [
+          ...forDevice,
+          extension('2.5.29.17', sequence(...Array.from({ length: 1100 }, (_, index) => der(dns, `b${index}.com`)))),
+        ],
+      },
+      'it has too many name constraints for so many names.',
+    ],
     ["that they can't be read", extension('2.5.29.30', Uint8Array.of(1, 2, 3), true), {}, "can't be read."],
   ])('%s', async (_words, constraints, device, words) => {
     const { chain } = makeChain({ line: { extensions: [...authority(0), constraints] }, device });

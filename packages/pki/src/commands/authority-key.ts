@@ -1,6 +1,5 @@
-import { join } from 'node:path';
 import type { CertificateAuthority } from '../authority.ts';
-import { loadAuthority } from '../authority-files.ts';
+import { authorityPaths, loadAuthority } from '../authority-files.ts';
 import { createSoftwareKey, openSoftwareKey } from '../custody/software-key.ts';
 import { readWholeFile } from '../file-set.ts';
 import type { KeyAlgorithm } from '../key-algorithm.ts';
@@ -31,8 +30,9 @@ export async function withKey<T>(place: AuthorityPlace, work: (key: SigningKey) 
   if (isInToken(place)) {
     return withToken(place, async (token) => work(await token.openKey({ label: labelOf(place) })));
   }
+  const { keyPath } = authorityPaths(place);
   const password = await passwordOf(place, false);
-  const encrypted = await readWholeFile(join(place.folder, `${place.name}.key.pem`));
+  const encrypted = await readWholeFile(keyPath);
   return work(await openSoftwareKey(encrypted.toString('utf8'), password));
 }
 
