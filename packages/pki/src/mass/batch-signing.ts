@@ -9,7 +9,7 @@ import { readRequest } from '../request-signature.ts';
 import { isSoftwareKey } from '../signing-key.ts';
 import { BatchedCredential, BatchedDevice, isIssued, type BatchTerms } from './batched-device.ts';
 import { createDeviceTemplate, type DeviceTemplate } from './device-template.ts';
-import type { IssuedBatch } from './issued-batch.ts';
+import type { IssuedBatch, SlotLayout } from './issued-batch.ts';
 import { ordinaryCredential, ordinaryDevice, type IssuedDevice } from './issued-device.ts';
 import { packRequests, type RequestBatch } from './request-batch.ts';
 import { createInlinePool, createWorkerPool, type IssuingPool } from './issuing-pool.ts';
@@ -96,25 +96,30 @@ export class BatchSigning {
   }
 
   async #makeDevices(pool: IssuingPool, devices: readonly PlannedDevice[]): Promise<SignedBatch> {
-    const { batch, terms } = await this.#issue(pool, devices, undefined);
+    const { batch, memory, layout, terms } = await this.#issue(pool, devices, undefined);
     return unpacking(pool, batch, () =>
       devices.map((plan, index) => ({
         plan,
-        device: new BatchedCredential(plan.registrationId, { batch, index }, terms),
+        device: new BatchedCredential(plan.registrationId, { memory, layout, index }, terms),
       })),
     );
   }
 
   async #signCommon(pool: IssuingPool, devices: readonly CommonDevice[]): Promise<SignedBatch> {
-    const { batch, terms } = await this.#issue(pool, devices, packRequests(devices.map(({ request }) => request)));
+    const requests = packRequests(devices.map(({ request }) => request));
+    const { batch, memory, layout, terms } = await this.#issue(pool, devices, requests);
     const others = new Map<number, SignedDevice>();
     for (const [index, plan] of devices.entries()) {
-      if (!isIssued({ batch, index })) others.set(index, await this.#attempt(plan, () => this.#signAnew(plan)));
+      if (!isIssued({ memory, layout, index }))
+        others.set(index, await this.#attempt(plan, () => this.#signAnew(plan)));
     }
     return unpacking(pool, batch, () =>
       devices.map(
         (plan, index) =>
-          others.get(index) ?? { plan, device: new BatchedDevice(plan.registrationId, { batch, index }, terms) },
+          others.get(index) ?? {
+            plan,
+            device: new BatchedDevice(plan.registrationId, { memory, layout, index }, terms),
+          },
       ),
     );
   }
@@ -123,7 +128,7 @@ export class BatchSigning {
     pool: IssuingPool,
     devices: readonly PlannedDevice[],
     requests: RequestBatch | undefined,
-  ): Promise<{ batch: IssuedBatch; terms: BatchTerms }> {
+  ): Promise<{ batch: IssuedBatch; memory: Buffer; layout: SlotLayout; terms: BatchTerms }> {
     const template = await this.#freshTemplate();
     const registrationIds = devices.map(({ registrationId }) => registrationId);
     const serialPrefix = serialNumberPrefix(this.#terms.now());
@@ -131,6 +136,8 @@ export class BatchSigning {
     const { notBefore, notAfter } = template;
     return {
       batch,
+      memory: Buffer.from(batch.octets.buffer),
+      layout: batch.layout,
       terms: { line: this.#terms.line, notBefore: new Date(notBefore), notAfter: new Date(notAfter) },
     };
   }

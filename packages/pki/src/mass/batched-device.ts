@@ -1,7 +1,7 @@
 import type { CertificateAuthority } from '../authority.ts';
 import { encodePem } from '../pem.ts';
 import { keyWiped, type IssuedCredential, type IssuedDevice } from './issued-device.ts';
-import type { IssuedBatch, SlotLayout } from './issued-batch.ts';
+import type { SlotLayout } from './issued-batch.ts';
 
 /** What a batch's devices have in common. */
 export interface BatchTerms {
@@ -10,15 +10,17 @@ export interface BatchTerms {
   notAfter: Date;
 }
 
-/** Where a device lies. */
+/** Where a device lies: in which slot of a batch. */
 export interface BatchPlace {
-  batch: IssuedBatch;
+  /** Of the batch, as a Buffer: making one for each device would be half of all garbage. */
+  memory: Buffer;
+  layout: SlotLayout;
   index: number;
 }
 
 /** Whether a slot holds a certificate: none, where the request's signature was not its own key's. */
-export function isIssued({ batch: { octets, layout }, index }: BatchPlace): boolean {
-  return octets[index * layout.length] !== 0;
+export function isIssued({ memory, layout, index }: BatchPlace): boolean {
+  return memory[index * layout.length] !== 0;
 }
 
 /** One device out of a batch, with octets of its own; what it says of itself is read from them when it is asked for. */
@@ -28,13 +30,14 @@ export class BatchedDevice implements IssuedDevice {
   readonly #layout: SlotLayout;
   readonly #octets: Buffer;
 
-  constructor(registrationId: string, { batch, index }: BatchPlace, terms: BatchTerms) {
-    const { octets, layout } = batch;
-    const slot = Buffer.from(octets.buffer, index * layout.length, layout.length);
+  constructor(registrationId: string, { memory, layout, index }: BatchPlace, terms: BatchTerms) {
+    const slot = index * layout.length;
+    const length = layout.certificate + memory.readUInt16BE(slot);
     this.registrationId = registrationId;
     this.#terms = terms;
     this.#layout = layout;
-    this.#octets = Buffer.from(slot.subarray(0, layout.certificate + slot.readUInt16BE()));
+    this.#octets = Buffer.allocUnsafe(length);
+    memory.copy(this.#octets, 0, slot, slot + length);
   }
 
   get commonName(): string {
@@ -59,22 +62,22 @@ export class BatchedDevice implements IssuedDevice {
 
   get serialNumber(): string {
     const { serial, keyIdentifier } = this.#layout;
-    return this.#octets.subarray(serial, keyIdentifier).toString('hex');
+    return this.#octets.toString('hex', serial, keyIdentifier);
   }
 
   get keyIdentifier(): string {
     const { keyIdentifier, key } = this.#layout;
-    return this.#octets.subarray(keyIdentifier, key).toString('hex');
+    return this.#octets.toString('hex', keyIdentifier, key);
   }
 
   get thumbprintSha1(): string {
     const { sha1, sha256 } = this.#layout;
-    return this.#octets.subarray(sha1, sha256).toString('hex').toUpperCase();
+    return this.#octets.toString('hex', sha1, sha256).toUpperCase();
   }
 
   get thumbprintSha256(): string {
     const { sha256, serial } = this.#layout;
-    return this.#octets.subarray(sha256, serial).toString('hex').toUpperCase();
+    return this.#octets.toString('hex', sha256, serial).toUpperCase();
   }
 
   get certificateDer(): Uint8Array {
