@@ -42,7 +42,7 @@ export function addManyCommand(program: Command, context: CommandContext): void 
     .option('--out <folder>', 'where bundles (.bundle.p7m) or certificates (.certificates.ndjson) go', 'issued')
     .option('--days <days>', 'how long the certificates are valid; cut to the end of the line', parseDays, 730)
     .option('--renew-ending-within <days>', 'renew devices whose certificate ends by then', parseDays)
-    .option('--batch-size <devices>', 'devices a file', parseCount, 1000)
+    .option('--batch-size <devices>', 'devices a file', parseCount, 500)
     .option('--threads <count>', 'worker threads', parseCount, availableParallelism());
   addLineOptions(addInventoryOptions(command), 'the line that signs')
     .addHelpText(

@@ -52,7 +52,7 @@ export class MassRun {
 
   /** Signs ahead as far as the threads can keep busy, and no further. */
   async *batches(source: Iterable<SourceItem> | AsyncIterable<SourceItem>): AsyncGenerator<WrittenBatch> {
-    const { batchSize = 1000, allow, threads = availableParallelism() } = this.#options;
+    const { batchSize = 500, allow, threads = availableParallelism() } = this.#options;
     const reading = {
       batchSize,
       allow,
