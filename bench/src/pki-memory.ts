@@ -8,8 +8,10 @@ import { createMaterial, deviceIds } from './pki-ways.ts';
 export interface LongRun {
   devices: number;
   seconds: number;
-  /** Resident after ten thousand devices, and the most that it was at any time. */
-  rssAtTenThousandMiB: number;
+  /** Resident after so many devices, as far as the run went, and the most that it was at any time. */
+  rssAtTenThousandMiB?: number;
+  rssAtHundredThousandMiB?: number;
+  rssAtMillionMiB?: number;
   rssMostMiB: number;
   inventoryBytes: number;
 }
@@ -20,13 +22,21 @@ const path = join(process.argv[3] ?? '.', 'long-run.db');
 const { line } = await createMaterial();
 const inventory = await openInventory(path);
 const rssMiB = (): number => process.memoryUsage.rss() / 2 ** 20;
-let [done, atTenThousand, most] = [0, 0, 0];
+type Milestone = 'rssAtTenThousandMiB' | 'rssAtHundredThousandMiB' | 'rssAtMillionMiB';
+const milestones = new Map<number, Milestone>([
+  [10_000, 'rssAtTenThousandMiB'],
+  [100_000, 'rssAtHundredThousandMiB'],
+  [1_000_000, 'rssAtMillionMiB'],
+]);
+const rssAt: Pick<LongRun, Milestone> = {};
+let [done, most] = [0, 0];
 const started = performance.now();
 for await (const device of issueMany(deviceIds(count), { line, inventory, station: 'bench', orderedBy: 'bench' })) {
   done += device.certificateDer.length > 0 ? 1 : 0;
   if (done % 1000 !== 0) continue;
   most = Math.max(most, rssMiB());
-  if (done === 10_000) atTenThousand = rssMiB();
+  const milestone = milestones.get(done);
+  if (milestone) rssAt[milestone] = Math.round(rssMiB());
 }
 const seconds = (performance.now() - started) / 1000;
 await inventory.close();
@@ -35,7 +45,7 @@ for (const ending of ['', '-wal', '-shm']) rmSync(`${path}${ending}`, { force: t
 const run: LongRun = {
   devices: done,
   seconds: Number(seconds.toFixed(1)),
-  rssAtTenThousandMiB: Math.round(atTenThousand),
+  ...rssAt,
   rssMostMiB: Math.round(most),
   inventoryBytes,
 };

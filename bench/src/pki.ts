@@ -47,10 +47,7 @@ export async function benchPki(progress: (text: string) => void, { million }: Be
       figures: {
         ...ourFigures(rates),
         ...Object.fromEntries(ways.map(({ name, figure }) => [figure, ratio(rates, names.two, name)])),
-        rssMiB: long.rssMostMiB,
-        rssAtTenThousandMiB: long.rssAtTenThousandMiB,
-        longRunDevices: long.devices,
-        longRunSeconds: long.seconds,
+        ...memoryFigures(long),
       },
       notes: missing,
     };
@@ -128,6 +125,17 @@ function ourFigures(rates: readonly Measured[]): Record<string, number> {
     twoFreeCoresVsOne: round((2 * cpuOf(rates, names.one)) / cpuOf(rates, names.two), 2),
     inventoryOnVsOff: ratio(rates, names.inventory, names.two),
     issuedPerSecond: Math.round(quantile(perSecond(rates, names.two), 0.5)),
+  };
+}
+
+/** Resident memory, the most of it and after ten thousand devices, a hundred thousand and a million. */
+function memoryFigures({ devices, seconds, rssMostMiB, inventoryBytes, ...rssAt }: LongRun): Record<string, number> {
+  return {
+    rssMiB: rssMostMiB,
+    ...rssAt,
+    longRunDevices: devices,
+    longRunSeconds: seconds,
+    longRunInventoryMiB: round(inventoryBytes / 2 ** 20, 0),
   };
 }
 

@@ -92,7 +92,14 @@ export async function loadAuthority(
   return openAuthority({ chainPem, key, source: `${chainPath} and ${keyPath}` });
 }
 
-function authorityPaths({ folder, name }: { folder: string; name: string }): Record<keyof AuthorityPaths, string> {
+/** @throws {PkiError} ERR_PKI_FILE_NAME */
+export function authorityPaths({
+  folder,
+  name,
+}: {
+  folder: string;
+  name: string;
+}): Record<keyof AuthorityPaths, string> {
   if (!/^[\p{L}\p{N}][\p{L}\p{N} ._-]*$/u.test(name)) {
     throw new PkiError(
       'ERR_PKI_FILE_NAME',

@@ -52,7 +52,7 @@ export async function signCertificate(signer: Signer, content: CertificateConten
   const algorithm = signatureAlgorithm(signer.key.keyAlgorithm);
   const tbsCertificate = new TBSCertificate({
     version: Version.v3,
-    serialNumber: Uint8Array.from(createSerialNumber()).buffer,
+    serialNumber: createSerialNumber(validity.notBefore).buffer,
     signature: algorithm,
     issuer: nameSchema(signer.certificate?.subjectName ?? subject),
     validity: new ValiditySchema(validity),

@@ -3,6 +3,8 @@ import { isSignedBy } from './chain.ts';
 import type { FoundProblem } from './chain-problem.ts';
 import { pkijsEngine, type X509Certificate } from './engine.ts';
 
+const nameConstraints = '2.5.29.30';
+
 /**
  * Path validation by pkijs (RFC 5280 section 6.1): dates, names, authorities, critical extensions, policies. Signatures are
  * checked by Node, since pkijs knows fewer algorithms.
@@ -31,6 +33,8 @@ async function run(path: readonly X509Certificate[], now: Date): Promise<string 
     for (const [index, { parsed }] of entries.entries()) {
       // Names have been compared as RFC 5280 section 7.1 has it; pkijs minds the kind of string.
       parsed.issuer = entries[index + 1]?.parsed.subject ?? parsed.subject;
+      // Judged by chain-names.ts; pkijs reads them in its own way.
+      parsed.extensions = (parsed.extensions ?? []).filter(({ extnID }) => extnID !== nameConstraints);
     }
     const parsed = entries.map((entry) => entry.parsed);
     const engine = new CertificateChainValidationEngine({

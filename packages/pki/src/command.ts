@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { addInitCommand, addLineCommand } from './commands/authorities.ts';
+import { addOpenCommand } from './commands/bundle-opening.ts';
 import type { CommandContext } from './commands/context.ts';
 import { showError } from './commands/exit-code.ts';
 import { addExplainCommand } from './commands/explain.ts';
@@ -36,6 +37,7 @@ for (const add of [
   addDeviceCommand,
   addCsrCommand,
   addManyCommand,
+  addOpenCommand,
   addListCommand,
   addExpiringCommand,
   addRevokeCommand,

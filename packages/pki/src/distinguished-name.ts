@@ -34,30 +34,37 @@ export function readCommonName(name: Name): string | undefined {
  * spaces don't count.
  */
 export function isSameName(one: Name, other: Name): boolean {
-  return canonical(one) === canonical(other);
+  return canonical(one).length === canonical(other).length && isBelow(one, other);
+}
+
+/** Whether a name begins with another one, or is that itself (RFC 5280 section 4.2.1.10). */
+export function isBelow(name: Name, base: Name): boolean {
+  const parts = canonical(name);
+  return canonical(base).every((part, index) => part === parts[index]);
 }
 
 export function isEmptyName(name: Name): boolean {
   return name.toJSON().length === 0;
 }
 
-const known = new WeakMap<Name, string>();
+const known = new WeakMap<Name, readonly string[]>();
 
-function canonical(name: Name): string {
+function canonical(name: Name): readonly string[] {
   const found = known.get(name) ?? fold(name);
   known.set(name, found);
   return found;
 }
 
-/** Only ASCII is folded, as OpenSSL does: what other verifiers make of the rest differs. */
-function fold(name: Name): string {
+/** Its relative distinguished names. Only ASCII is folded, as OpenSSL does: what other verifiers make of the rest differs. */
+function fold(name: Name): string[] {
   const foldText = (value: string): string =>
     value
       .trim()
       .replace(/\s+/g, ' ')
       .replace(/[A-Z]/g, (letter) => letter.toLowerCase());
-  const parts = name
+  return name
     .toJSON()
-    .map((part) => Object.entries(part).flatMap(([type, values]) => values.map((value) => [type, foldText(value)])));
-  return JSON.stringify(parts);
+    .map((part) =>
+      JSON.stringify(Object.entries(part).flatMap(([type, values]) => values.map((value) => [type, foldText(value)]))),
+    );
 }

@@ -1,5 +1,6 @@
 import { parseCertificate, parseCertificates } from './certificate.ts';
 import { checkAlgorithms } from './chain-algorithm.ts';
+import { checkNameConstraints } from './chain-names.ts';
 import { checkIssuer, checkPath, checkPathLength } from './chain-checks.ts';
 import { checkDevice, checkRegistration } from './chain-device.ts';
 import { checkEnd, checkLayout, findLeaf, isAuthority } from './chain-layout.ts';
@@ -57,8 +58,8 @@ export interface ChainExplanation {
  * extended key usages of a TLS client), then what TLS, DPS and IoT Hub want of a device.
  *
  * Findings of the rules `path` (and `profile`) are there exactly when `openssl verify -purpose sslclient -policy_check` (with
- * `-x509_strict`) refuses the same certificates. Not judged: name constraints (a critical one is an error), policy mapping
- * beyond pkijs's, delta CRLs, OCSP.
+ * `-x509_strict`) refuses the same certificates. Not judged: name constraints on other kinds than directory and DNS
+ * names (an error where they concern a name in the chain), policy mapping beyond pkijs's, delta CRLs, OCSP.
  *
  * @param chain - PEM, or DER certificates; device (or authority) first, then its issuers. The root may be left out where
  * trustedRootsPem has it
@@ -139,6 +140,7 @@ async function findProblems(given: readonly X509Certificate[], question: Questio
     ...checkLayout(given, { whole, isWhole }),
     ...endProblems,
     ...checkPath(path, { now, isEndTrusted: isTrusted?.(end) ?? false }),
+    ...checkNameConstraints(path),
     ...checkRevocation(path, question.crls, now),
     ...(purpose === 'device' ? checkDevice(leaf, question.registrationId) : checkAuthority(leaf, path, question)),
     ...checkProfile(path),

@@ -40,6 +40,19 @@ export async function writeFileSet(files: readonly FileContent[], overwrite: boo
   }
 }
 
+/**
+ * For work that leaves something behind before its files are written, such as a key in a token.
+ *
+ * @throws {PkiError} ERR_PKI_FILE_EXISTS, ERR_PKI_FILE_WRITE
+ */
+export async function checkNothingThere(paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    await checkTarget(path, false).catch((error: unknown) => {
+      throw error instanceof PkiError ? error : cannotWrite(path, error);
+    });
+  }
+}
+
 /** @throws {PkiError} ERR_PKI_FILE_MISSING, ERR_PKI_FILE_READ */
 export async function readWholeFile(path: string): Promise<Buffer> {
   try {

@@ -35,8 +35,8 @@ const scryptCost = { N: 2 ** 14, r: 8, p: 5 };
 /** More than any writer asks for today, and still done within seconds: what is read decides about this machine's time. */
 const limits = { iterations: 10_000_000, scryptMemory: 256 * 2 ** 20, scryptWork: 2 ** 24 };
 
-/** Pseudorandom functions of PBKDF2 (RFC 8018 appendix B.1), under node:crypto's names of their hashes. */
-const prfHashes: Readonly<Record<string, string>> = {
+/** Pseudorandom functions of PBKDF2, which are MACs too (RFC 8018 appendix B.1), under node:crypto's names of their hashes. */
+export const prfHashes: Readonly<Record<string, string>> = {
   [oid.hmacWithSha1]: 'sha1',
   '1.2.840.113549.2.8': 'sha224',
   [oid.hmacWithSha256]: 'sha256',
@@ -97,7 +97,7 @@ export async function decryptPbes2(
   }
 }
 
-type Derive = (password: Uint8Array, length: number) => Promise<Buffer>;
+export type Derive = (password: Uint8Array, length: number) => Promise<Buffer>;
 
 function readPbes2(
   algorithm: AlgorithmIdentifier,
@@ -123,21 +123,39 @@ function readPbes2(
   return { cipher, derive, iv: new Uint8Array(iv.getValue()) };
 }
 
-function readDerivation({ algorithmId, algorithmParams }: AlgorithmIdentifier, subject: string): Derive | undefined {
-  if (algorithmId === oid.scrypt) return readScrypt(algorithmParams, subject);
-  return algorithmId === oid.pbkdf2 ? readPbkdf2(algorithmParams, subject) : undefined;
+function readDerivation(algorithm: AlgorithmIdentifier, subject: string): Derive | undefined {
+  if (algorithm.algorithmId === oid.scrypt) return readScrypt(algorithm.algorithmParams, subject);
+  return readPbkdf2(algorithm, subject)?.derive;
 }
 
-/** RFC 8018 appendix A.2: salt, count, length of the key (which the cipher says too), pseudorandom function. */
-function readPbkdf2(parameters: unknown, subject: string): Derive | undefined {
-  if (!(parameters instanceof Sequence)) return undefined;
+/** PBKDF2 as a file asks for it. */
+export interface Pbkdf2 {
+  iterations: number;
+  /** Undefined: it doesn't say. */
+  keyLength: number | undefined;
+  derive: Derive;
+}
+
+/**
+ * RFC 8018 appendix A.2: salt, count, length of the key (which a cipher says too), pseudorandom function.
+ *
+ * @returns undefined: it is another algorithm, or not of that form
+ * @throws {PkiError} ERR_PKI_ENCRYPTION_UNSUPPORTED: too many iterations
+ */
+export function readPbkdf2({ algorithmId, algorithmParams }: AlgorithmIdentifier, subject: string): Pbkdf2 | undefined {
+  const parameters: unknown = algorithmParams;
+  if (algorithmId !== oid.pbkdf2 || !(parameters instanceof Sequence)) return undefined;
   const [salt, count, ...more] = parameters.valueBlock.value;
   const iterations = readNumber(count);
   const prf = more.find((part) => part instanceof Sequence);
   const hash = prfHashes[prf ? new AlgorithmIdentifier({ schema: prf }).algorithmId : oid.hmacWithSha1];
   if (!(salt instanceof OctetString) || hash === undefined || iterations < 1) return undefined;
   checkCost(iterations <= limits.iterations, `${iterations} iterations of PBKDF2`, subject);
-  return (password, length) => derivePbkdf2(password, new Uint8Array(salt.getValue()), iterations, length, hash);
+  return {
+    iterations,
+    keyLength: more[0] instanceof Integer ? readNumber(more[0]) : undefined,
+    derive: (password, length) => derivePbkdf2(password, new Uint8Array(salt.getValue()), iterations, length, hash),
+  };
 }
 
 /** RFC 7914 section 7.1: salt, cost, block size, parallelisation, length of the key. */

@@ -19,7 +19,9 @@ import type { X509Certificate } from './engine.ts';
 import { PkiError } from './errors.ts';
 import { chainOfKey } from './key-chain.ts';
 import { wrongPassword } from './password.ts';
-import { checkMac, decryptPart, type PfxOpener } from './pfx-encryption.ts';
+import { decryptPart } from './pfx-encryption.ts';
+import { checkMac } from './pfx-mac.ts';
+import type { PfxOpener } from './pfx-weakness.ts';
 
 const subject = 'the PFX';
 

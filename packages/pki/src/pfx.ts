@@ -31,7 +31,7 @@ export interface PfxContent {
 /** What decodePfx gives back. */
 export interface DecodedPfx extends PfxContent {
   /**
-   * Sentences about old cryptography in the file (RC2, triple DES, SHA-1, few iterations, a key in the clear), and what to do;
+   * Sentences about old cryptography in the file (RC2, RC4, DES, SHA-1, few iterations, a key in the clear), and what to do;
    * empty for files of current tools. Whoever had such a file may have its key.
    */
   weaknesses: readonly string[];
@@ -86,10 +86,9 @@ export async function encodePfx(options: PfxOptions): Promise<Uint8Array> {
 }
 
 /**
- * Reads a PFX: ours, or what other tools write, today's (PBES2) or old (PKCS#12's own triple DES and RC2, 40 bits included; MAC
- * with SHA-1 or SHA-2). Certificates that don't belong to the key's chain are left out, and so are further keys.
- *
- * Not read: RC4, PBES1 with DES, PBMAC1 (RFC 9579), integrity by signature instead of password.
+ * Reads a PFX: ours, or what other tools write, today's (PBES2, MAC of PKCS#12 or PBMAC1 of RFC 9879) or old (PKCS#12's own
+ * triple DES, RC2 and RC4, 40 bits included; PBES1 with DES and RC2). Certificates that don't belong to the key's chain are left
+ * out, and so are further keys. Not read: integrity by signature instead of password.
  *
  * @throws {PkiError} ERR_PKI_PASSWORD_WRONG, ERR_PKI_PASSWORD_EMPTY
  * @throws {PkiError} ERR_PKI_PFX_UNREADABLE: not a PFX, or no key, or no MAC in it

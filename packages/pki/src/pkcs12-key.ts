@@ -1,16 +1,11 @@
-import { hash as digestOf } from 'node:crypto';
-import { setImmediate } from 'node:timers/promises';
 import { unsupported } from './encryption.ts';
+import { hashRepeatedly } from './repeated-hash.ts';
 
 /** What a key is for (RFC 7292 appendix B.3). */
 export const pkcs12Purpose = { key: 1, iv: 2, mac: 3 } as const;
 
 /** Octets that the hash takes at once. */
 const blockLengths: Readonly<Record<string, number>> = { sha1: 64, sha224: 64, sha256: 64, sha384: 128, sha512: 128 };
-
-/** A hundred times what tools write; about three seconds. */
-const mostIterations = 1_000_000;
-const iterationsInOneGo = 10_000;
 
 export interface Pkcs12KeyOptions {
   password: string;
@@ -32,22 +27,24 @@ export async function derivePkcs12Key(options: Pkcs12KeyOptions): Promise<Buffer
   const { password, hash, salt, iterations, purpose, length, subject } = options;
   const blockLength = blockLengths[hash];
   if (blockLength === undefined) throw unsupported(subject, `PKCS#12 has no keys from ${hash}`);
-  if (!Number.isSafeInteger(iterations) || iterations < 1 || iterations > mostIterations) {
-    throw unsupported(
-      subject,
-      `it asks for ${iterations} iterations, and from 1 to ${mostIterations} are done here: more would take this machine too long`,
-    );
-  }
   const diversifier = Buffer.alloc(blockLength, purpose);
-  let input: Buffer = Buffer.concat([fill(salt, blockLength), fill(bmpString(password), blockLength)]);
+  const filled = fill(bmpString(password), blockLength);
+  let input: Buffer = Buffer.concat([fill(salt, blockLength), filled]);
   const parts: Buffer[] = [];
-  for (let done = 0; done < length;) {
-    const part = await hashRepeatedly(hash, Buffer.concat([diversifier, input]), iterations);
-    parts.push(part);
-    done += part.length;
-    if (done < length) input = addToBlocks(input, part, blockLength);
+  const used: Buffer[] = [filled, input];
+  try {
+    for (let done = 0; done < length;) {
+      const first = Buffer.concat([diversifier, input]);
+      const part = await hashRepeatedly(first, { hash, iterations, subject });
+      parts.push(part);
+      done += part.length;
+      if (done < length) input = addToBlocks(input, part, blockLength);
+      used.push(first, part, input);
+    }
+    return Buffer.concat(parts).subarray(0, length);
+  } finally {
+    for (const octets of used) octets.fill(0);
   }
-  return Buffer.concat(parts).subarray(0, length);
 }
 
 /** Big-endian UTF-16 with two octets of zero behind it. */
@@ -59,16 +56,6 @@ function bmpString(password: string): Buffer {
 function fill(octets: Uint8Array, blockLength: number): Buffer {
   const length = Math.ceil(octets.length / blockLength) * blockLength;
   return length === 0 ? Buffer.alloc(0) : Buffer.alloc(length, octets);
-}
-
-/** Other work gets its turn in between. */
-async function hashRepeatedly(hash: string, first: Buffer, iterations: number): Promise<Buffer> {
-  let digest = digestOf(hash, first, 'buffer');
-  for (let done = 1; done < iterations; done += 1) {
-    digest = digestOf(hash, digest, 'buffer');
-    if (done % iterationsInOneGo === 0) await setImmediate();
-  }
-  return digest;
 }
 
 /** Each block becomes itself plus `part`, repeated, plus 1, as big-endian numbers. */

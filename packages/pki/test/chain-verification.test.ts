@@ -195,9 +195,9 @@ describe('a chain is wrong', () => {
   });
 
   it('a critical extension that is not understood', async () => {
-    const nameConstraints = new Extension('2.5.29.30', true, Uint8Array.of(0x30, 0));
-    const { chainPem } = await makeChain({ line: { extensions: [...authorityExtensions(0), nameConstraints] } });
-    await expectProblems({ chainPem }, [['CHAIN_CRITICAL_EXTENSION', '"CN=Line"', '2.5.29.30']]);
+    const unknown = new Extension('1.2.3.4', true, Uint8Array.of(0x05, 0));
+    const { chainPem } = await makeChain({ line: { extensions: [...authorityExtensions(0), unknown] } });
+    await expectProblems({ chainPem }, [['CHAIN_CRITICAL_EXTENSION', '"CN=Line"', '1.2.3.4']]);
   });
 
   it('for another registration ID', async () => {

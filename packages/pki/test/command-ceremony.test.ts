@@ -1,9 +1,10 @@
-import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { readCredential, verifyChain } from '../src/index.ts';
 import { passwords, resultOf, runCommand } from './command-runner.ts';
 import { inTemporaryFolder } from './fixtures.ts';
+import { itSaysWhetherSoftHsmIsThere, itWithSoftHsm, withToken, type TestToken } from './softhsm.ts';
 
 /** Two machines that share nothing but what is carried from one to the other. */
 async function inTwoPlaces(work: (rootPlace: string, linePlace: string) => Promise<void>): Promise<void> {
@@ -16,6 +17,87 @@ async function inTwoPlaces(work: (rootPlace: string, linePlace: string) => Promi
     await work(rootPlace, linePlace);
   });
 }
+
+/** Options and environment of a command that uses a token; the PIN comes from a file. */
+async function useToken(place: string, { modulePath, tokenLabel, pin, env }: TestToken) {
+  await mkdir(place, { recursive: true });
+  await writeFile(join(place, 'pin'), `${pin}\n`);
+  const options = ['--pkcs11-module', modulePath, '--pkcs11-token', tokenLabel, '--pkcs11-pin-file', 'pin'];
+  return async (...args: string[]): Promise<Record<string, unknown>> => {
+    const device = { DEVICE_PASSWORD: passwords.DEVICE_PASSWORD };
+    const { lines, stdout, stderr } = await runCommand(place, [...args, ...options, '--json'], {
+      env: { ...env, ...device },
+    });
+    expect(stdout + stderr).not.toContain(pin);
+    return lines.at(-1) ?? {};
+  };
+}
+
+describe('contoso-pki with keys in tokens', () => {
+  itSaysWhetherSoftHsmIsThere();
+
+  itWithSoftHsm(
+    'holds the whole ceremony, issues and revokes; no key is in a file',
+    () =>
+      inTemporaryFolder((folder) =>
+        withToken((rootToken) =>
+          withToken(async (lineToken) => {
+            const [rootPlace, linePlace] = [join(folder, 'root'), join(folder, 'line')];
+            const atRoot = await useToken(rootPlace, rootToken);
+            const atLine = await useToken(linePlace, lineToken);
+            const rootFile = join(rootPlace, 'pki/root.cer.pem');
+            const chainFile = join(rootPlace, 'pki/line-1.chain.pem');
+            const csrFile = join(linePlace, 'pki/line-1.csr.pem');
+            const named = ['--pkcs11-key-label', 'contoso-root'];
+            expect(await atRoot('init', 'Contoso Root CA', '--key-algorithm', 'P-384', ...named)).toHaveProperty(
+              'result',
+            );
+            expect(await atLine('line', 'line-1', '--request')).toMatchObject({ result: { line: 'line-1' } });
+            expect(await atRoot('line', 'line-1', '--sign', csrFile, ...named)).toHaveProperty('result');
+            const take = ['line', 'line-1', '--import', chainFile, '--trusted-root', rootFile];
+            expect(await atLine(...take)).toHaveProperty('result');
+            expect(await atLine('device', 'thermostat-1', '--line', 'line-1')).toHaveProperty('result');
+            expect(await atLine('crl', '--line', 'line-1')).toMatchObject({ result: { number: 1, revoked: 0 } });
+            const { chainPem } = await readCredential({
+              path: join(linePlace, 'devices/thermostat-1.pfx'),
+              password: passwords.DEVICE_PASSWORD,
+            });
+            const trustedRootsPem = await readFile(rootFile, 'utf8');
+            expect(await verifyChain({ chainPem, trustedRootsPem })).toMatchObject({ isValid: true });
+            for (const place of [rootPlace, linePlace]) {
+              expect((await readdir(join(place, 'pki'))).filter((name) => name.includes('key'))).toEqual([]);
+            }
+          }),
+        ),
+      ),
+    120_000,
+  );
+
+  itWithSoftHsm(
+    'fail: wrong PIN, no such key, a name that is taken, half of the options',
+    () =>
+      inTemporaryFolder((folder) =>
+        withToken(async (token) => {
+          const run = await useToken(folder, token);
+          const wrong = await useToken(join(folder, 'wrong'), { ...token, pin: 'not-the-PIN' });
+          expect(await wrong('init', 'Root')).toMatchObject({ error: { code: 'ERR_PKI_CUSTODY_DENIED' } });
+          expect(await run('init', 'Root', '--pkcs11-key-label', 'root-1')).toHaveProperty('result');
+          expect(await run('init', 'Root')).toMatchObject({ error: { code: 'ERR_PKI_FILE_EXISTS' } });
+          const elsewhere = ['--folder', 'other'];
+          expect(await run('init', 'Root', '--pkcs11-key-label', 'root-1', ...elsewhere)).toMatchObject({
+            error: { code: 'ERR_PKI_CUSTODY_KEY_EXISTS' },
+          });
+          expect(await run('line', 'line-1', '--sign', 'pki/root.cer.pem')).toMatchObject({
+            error: { code: 'ERR_PKI_CUSTODY_KEY_MISSING' },
+          });
+          expect(await run('line', 'line-1')).toMatchObject({ error: { code: 'ERR_USAGE' } });
+          const half = await runCommand(folder, ['init', 'Root', '--folder', 'third', '--pkcs11-token', 'Factory']);
+          expect(half).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('--pkcs11-module') as unknown });
+        }),
+      ),
+    120_000,
+  );
+});
 
 describe('contoso-pki line, with a root that is never online', () => {
   it('asks, has it signed, takes the certificate, and issues', async () => {

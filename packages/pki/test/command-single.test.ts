@@ -235,6 +235,7 @@ describe('contoso-pki', () => {
         'line',
         'list',
         'many',
+        'open',
         'revoke',
         'rollover',
       ]);

@@ -27,6 +27,10 @@ const families: Readonly<Record<number, readonly ChainProblemCode[]>> = {
   32: ['CHAIN_KEY_USAGE'],
   34: ['CHAIN_CRITICAL_EXTENSION'],
   43: ['CHAIN_CONSTRAINT'],
+  // Name constraints: not permitted, excluded, with a minimum.
+  47: ['CHAIN_CONSTRAINT'],
+  48: ['CHAIN_CONSTRAINT'],
+  49: ['CHAIN_CONSTRAINT'],
   79: ['CHAIN_CA_FLAG', 'CHAIN_KEY_USAGE'],
 };
 /** 80 to 95 are those of `-x509_strict`. */

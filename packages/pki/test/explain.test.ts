@@ -8,6 +8,7 @@ import {
   keyFor,
   keyUsage,
   makeRaw,
+  nameOf,
   oid,
   sequence,
   usageId,
@@ -34,6 +35,9 @@ const look = (certificates: readonly MadeCertificate[], context: ChainContext = 
   explain(pem(certificates), { now, ...context });
 const codesOf = ({ findings }: ChainExplanation): string[] => findings.map(({ code }) => code);
 
+/** Name constraints with one permitted name. */
+const permitting = (name: Uint8Array): Uint8Array => extension('2.5.29.30', sequence(der(0xa0, sequence(name))), true);
+
 describe('explain a good chain', () => {
   it('nothing is wrong, and what DPS wants besides', async () => {
     const { chain, root } = makeChain();
@@ -52,6 +56,55 @@ describe('explain a good chain', () => {
         ),
       ),
     ).toEqual([]);
+  });
+});
+
+describe('explain says of name constraints (RFC 5280 section 4.2.1.10)', () => {
+  const [dns, uri] = [0x82, 0x86];
+  const withName = (tag: number, name: string): Odd => ({
+    extensions: [...forDevice, extension('2.5.29.17', sequence(der(tag, name)))],
+  });
+  it.each([
+    [
+      'which name is not permitted',
+      permitting(der(dns, 'contoso.com')),
+      withName(dns, 'a.fabrikam.com'),
+      '"CN=Line" may not issue for "CN=device-1": the dNSName "a.fabrikam.com" is not among those that it permits.',
+    ],
+    [
+      'which name is excluded',
+      extension('2.5.29.30', sequence(der(0xa1, sequence(der(0xa4, nameOf('DEVICE-1'))))), true),
+      {},
+      '"CN=Line" may not issue for "CN=device-1": it excludes the directoryName "CN=device-1".',
+    ],
+    [
+      'that a kind of name is not judged, even where it may be permitted',
+      permitting(der(uri, 'contoso.com')),
+      withName(uri, 'https://contoso.com/device-1'),
+      'it limits names of the kind uniformResourceIdentifier, which are not judged here.',
+    ],
+    [
+      'that they are too many',
+      extension(
+        '2.5.29.30',
+        sequence(der(0xa1, ...Array.from({ length: 1100 }, (_, index) => sequence(der(dns, `a${index}.com`))))),
+        true,
+      ),
+      {
+        extensions: [
+          ...forDevice,
+          extension('2.5.29.17', sequence(...Array.from({ length: 1100 }, (_, index) => der(dns, `b${index}.com`)))),
+        ],
+      },
+      'it has too many name constraints for so many names.',
+    ],
+    ["that they can't be read", extension('2.5.29.30', Uint8Array.of(1, 2, 3), true), {}, "can't be read."],
+  ])('%s', async (_words, constraints, device, words) => {
+    const { chain } = makeChain({ line: { extensions: [...authority(0), constraints] }, device });
+    const { findings, isValid } = await look(chain);
+    expect(findings).toMatchObject([{ code: 'CHAIN_CONSTRAINT', rule: 'path', certificateIndex: 0 }]);
+    expect(findings[0]?.message).toContain(words);
+    expect(isValid).toBe(false);
   });
 });
 
@@ -158,9 +211,8 @@ describe('explain says what Azure would say, and from where we know', () => {
     ],
     [
       'name constraints',
-      () =>
-        look(makeChain({ root: { extensions: [...authority(1), extension('2.5.29.30', sequence(), true)] } }).chain),
-      'CHAIN_CRITICAL_EXTENSION',
+      () => look(makeChain({ root: { extensions: [...authority(1), permitting(der(0xa4, nameOf('Line')))] } }).chain),
+      'CHAIN_CONSTRAINT',
       401002,
       'assumed',
     ],

@@ -1,7 +1,7 @@
 import { describe, expect } from '@jest/globals';
 import { readFile, writeFile } from 'node:fs/promises';
 import { explain, readCrl, signDeviceRequest, verifyChain } from '../src/index.ts';
-import { createFactory, expectCode, inTemporaryFolder } from './fixtures.ts';
+import { createFactory, inTemporaryFolder } from './fixtures.ts';
 import { keyAlgorithms, openPfxFile, plainPassword, writeInteropFiles } from './interop-fixtures.ts';
 import { interopTool } from './interop-tool.ts';
 
@@ -138,6 +138,7 @@ async function checkItsPfx(path: (name: string) => string, chainPem: string): Pr
     ['3des', undefined],
     ['3des-pkcs12', 'triple DES'],
     ['rc2-40', 'RC2 with 40 bits'],
+    ['arcfour', 'RC4, which is broken'],
   ] as const) {
     write(cipher);
     const { weaknesses, chainPem: read } = await openPfxFile(path('x.pfx'));
@@ -145,6 +146,4 @@ async function checkItsPfx(path: (name: string) => string, chainPem: string): Pr
     if (weakness === undefined) expect(weaknesses.join()).not.toContain('encrypted');
     else expect(weaknesses.join()).toContain(weakness);
   }
-  write('arcfour');
-  await expectCode(openPfxFile(path('x.pfx')), 'ERR_PKI_ENCRYPTION_UNSUPPORTED');
 }

@@ -20,7 +20,7 @@ import {
 import { encodePem } from '../src/pem.ts';
 import { derivePkcs12Key } from '../src/pkcs12-key.ts';
 import { parseCertificates } from '../src/certificate.ts';
-import { der, octets, oid, sequence } from './certificate-maker.ts';
+import { der, extension, makeRaw, nameOf, octets, oid, sequence } from './certificate-maker.ts';
 import { createFactory } from './fixtures.ts';
 import { bombs, mutate, tlv } from './mutation.ts';
 
@@ -81,6 +81,25 @@ async function runAll(
 }
 
 const trustedRootsPem = root.certificatePem;
+/** Permits what is below a domain, and excludes a name; the device below it has both kinds of name. */
+const limiting = makeRaw({
+  name: 'Limiting Line',
+  extensions: [
+    extension(
+      '2.5.29.30',
+      sequence(
+        der(0xa0, sequence(der(0x82, 'contoso.com'))),
+        der(0xa1, sequence(der(0xa4, nameOf('Nobody'))), sequence(der(0x81, 'fabrikam.com'))),
+      ),
+      true,
+    ),
+  ],
+});
+const limited = makeRaw({
+  name: 'device-1',
+  issuer: limiting,
+  extensions: [extension('2.5.29.17', sequence(der(0x82, 'a.contoso.com'), der(0x86, 'urn:a')))],
+});
 const readers: Readonly<Record<string, { good: Uint8Array; run: (bytes: Buffer) => unknown }>> = {
   'certificate, DER': { good: certificate, run: (bytes) => thumbprints(bytes) },
   'certificate, explained': {
@@ -91,6 +110,8 @@ const readers: Readonly<Record<string, { good: Uint8Array; run: (bytes: Buffer) 
     good: new Uint8Array(parseCertificates(line.certificatePem)[0].rawData),
     run: (bytes) => verifyChain({ chainPem: device.certificatePem + encodePem('CERTIFICATE', bytes), trustedRootsPem }),
   },
+  'name constraints, explained': { good: limiting.der, run: (bytes) => explain([limited.der, bytes]) },
+  'names under constraints, explained': { good: limited.der, run: (bytes) => explain([bytes, limiting.der]) },
   'certificate to be renewed': { good: certificate, run: (bytes) => renewDeviceCertificate(line, { previous: bytes }) },
   'request, DER': { good: request, run: (bytes) => signDeviceRequest(line, bytes) },
   'revocation list, DER': { good: crl.crlDer, run: (bytes) => readCrl(bytes) },

@@ -5,13 +5,26 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { signDevice } from '../src/device-certificate.ts';
 import { readCertificates, saveDevice, readCredential, verifyChain, type KeyAlgorithm } from '../src/index.ts';
-import { readElement, readElements } from '../src/mass/der.ts';
+import { readElement, readElements } from '../src/der.ts';
 import { password, inTemporaryFolder } from './fixtures.ts';
 import { createLine, deviceIds, issueIds, issueRequests, makeRequests } from './mass-source.ts';
 import { itSaysWhetherOpenSslIsThere, itWithOpenSsl, openSsl } from './openssl-cli.ts';
 
 const now = new Date('2026-11-01T08:00:00.123Z');
 const lineAlgorithms: readonly KeyAlgorithm[] = ['P-256', 'P-384', 'RSA-2048'];
+
+/** What readCertificates says of a certificate. */
+const details = [
+  'certificatePem',
+  'subject',
+  'commonName',
+  'issuer',
+  'serialNumber',
+  'notBefore',
+  'notAfter',
+  'thumbprintSha1',
+  'thumbprintSha256',
+] as const;
 
 /** The fields of a TBSCertificate, in hexadecimal. */
 function fieldsOf(certificateDer: Uint8Array): string[] {
@@ -53,28 +66,7 @@ describe('certificates by template', () => {
       ...(await issueRequests([request!], { line, now: () => now })),
     ];
     for (const device of devices) {
-      const {
-        certificatePem,
-        subject,
-        commonName,
-        issuer,
-        serialNumber,
-        notBefore,
-        notAfter,
-        thumbprintSha1,
-        thumbprintSha256,
-      } = device;
-      const said = {
-        certificatePem,
-        subject,
-        commonName,
-        issuer,
-        serialNumber,
-        notBefore,
-        notAfter,
-        thumbprintSha1,
-        thumbprintSha256,
-      };
+      const said = Object.fromEntries(details.map((name) => [name, device[name]]));
       const [read, ...issuers] = readCertificates(device.chainPem);
       expect(said).toEqual(read);
       expect(issuers).toHaveLength(2);

@@ -140,6 +140,24 @@ describe('we take what OpenSSL writes', () => {
         'key is encrypted with RC2, which was given up',
       ],
     ],
+    [
+      'RC4',
+      ['-legacy', '-certpbe', 'PBE-SHA1-RC4-40', '-keypbe', 'PBE-SHA1-RC4-128', '-macalg', 'sha256'],
+      [
+        'list of certificates is encrypted with RC4 with 40 bits, which anybody opens',
+        'key is encrypted with RC4, which is broken',
+      ],
+    ],
+    [
+      'DES (PBES1)',
+      ['-legacy', '-certpbe', 'PBE-MD5-DES', '-keypbe', 'PBE-SHA1-DES', '-macalg', 'sha256'],
+      ['list of certificates is encrypted with DES with 56 bits, which anybody opens', 'key is encrypted with DES'],
+    ],
+    [
+      'RC2 with 64 bits (PBES1)',
+      ['-legacy', '-certpbe', 'PBE-MD5-RC2-64', '-keypbe', 'PBE-SHA1-RC2-64', '-macalg', 'sha256'],
+      ['list of certificates is encrypted with RC2 with 64 bits, which anybody opens', 'key is encrypted with RC2'],
+    ],
     ['SHA-384 MAC', ['-macalg', 'sha384'], []],
     ['SHA-512 MAC', ['-macalg', 'sha512'], []],
   ] as const)('PFX: %s', (_name, options, weaknesses) =>
@@ -155,11 +173,11 @@ describe('we take what OpenSSL writes', () => {
     }),
   );
 
-  itWithOpenSsl.each(['PBE-SHA1-RC4-128', 'PBE-SHA1-RC4-40', 'PBE-MD5-DES'])('PFX: not %s, and says so', (cipher) =>
+  itWithOpenSsl.each(['camellia-256-cbc', 'aria-128-cbc'])('PFX: not %s, and says so', (cipher) =>
     inTemporaryFolder(async (folder) => {
       const { device } = await createFactory();
       const error = await expectCode(
-        decodePfx(await exportPfx(folder, device, ['-legacy', '-keypbe', cipher]), password),
+        decodePfx(await exportPfx(folder, device, ['-keypbe', cipher]), password),
         'ERR_PKI_ENCRYPTION_UNSUPPORTED',
       );
       expect(error.message).toContain('OpenSSL 3 without "-legacy"');

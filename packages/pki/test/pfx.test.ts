@@ -1,14 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
-import { createPrivateKey } from 'node:crypto';
+import { createHmac, createPrivateKey, pbkdf2Sync, randomBytes } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { inspect } from 'node:util';
-import { OctetString } from 'asn1js';
+import { Integer, Null, OctetString, Sequence, type AsnType } from 'asn1js';
 import {
   AlgorithmIdentifier,
   AuthenticatedSafe,
   CertBag,
   ContentInfo,
+  DigestInfo,
   id_CertBag_X509Certificate,
+  MacData,
   PFX,
   SafeBag,
   SafeContents,
@@ -113,6 +115,38 @@ describe('PFX', () => {
     expect(error.message).toContain('no MAC');
   });
 
+  it('with PBMAC1 (RFC 9879) in the place of its own MAC', async () => {
+    const { device } = await createFactory();
+    const { chainPem, privateKeyPem } = device;
+    const pfx = await encodePfx({ ...device, password });
+    for (const [hash, keyLength] of [
+      ['sha256', 32],
+      ['sha512', 64],
+      ['sha256', 20],
+    ] as const) {
+      const sealed = withPbmac1(pfx, { hash, keyLength });
+      await expect(decodePfx(sealed, password)).resolves.toEqual({ chainPem, privateKeyPem, weaknesses: [] });
+      await expectCode(decodePfx(sealed, 'other'), 'ERR_PKI_PASSWORD_WRONG');
+      if (nodeKnowsPbmac1) {
+        expect(() => createSecureContext({ pfx: Buffer.from(sealed), passphrase: password })).not.toThrow();
+      }
+    }
+    const old = await decodePfx(withPbmac1(pfx, { hash: 'sha1', keyLength: 20, iterations: 500 }), password);
+    expect(old.weaknesses).toEqual([expect.stringContaining('500 iterations only'), expect.stringContaining('SHA-1')]);
+  });
+
+  it.each([
+    ['a key too short', { keyLength: 16 }],
+    ['a key beyond all reason', { keyLength: 100_000 }],
+    ['no length of the key', { keyLength: undefined }],
+    ['a hash that is none', { keyLength: 32, macId: '1.2.3.4' }],
+    ['absurd work', { keyLength: 32, iterations: 2_000_000_000 }],
+  ])('fail: PBMAC1 with %s', async (_name, plan) => {
+    const { device } = await createFactory();
+    const sealed = withPbmac1(await encodePfx({ ...device, password }), { hash: 'sha256', ...plan });
+    await expectCode(decodePfx(sealed, password), 'ERR_PKI_ENCRYPTION_UNSUPPORTED');
+  });
+
   it('fail: no key in it', async () => {
     const { certificate } = await makeCertificate('device-1');
     const certValue = new OctetString({ valueHex: certificate.rawData });
@@ -179,6 +213,53 @@ describe('encrypted private key', () => {
     expect(error.message).toContain(hint);
   });
 });
+
+/** OpenSSL 3.4 was the first. */
+const nodeKnowsPbmac1 = Number.parseFloat(process.versions.openssl) >= 3.4;
+
+interface Pbmac1Plan {
+  hash: 'sha1' | 'sha256' | 'sha512';
+  keyLength: number | undefined;
+  iterations?: number;
+  macId?: string;
+}
+
+/** The same PFX under another MAC, made as RFC 9879 has it; Node's own OpenSSL opens it where it knows that. */
+function withPbmac1(der: Uint8Array, plan: Pbmac1Plan): Uint8Array {
+  const { hash, keyLength, iterations = 2048 } = plan;
+  const pfx = PFX.fromBER(der);
+  const content = Buffer.from((pfx.authSafe.content as OctetString).getValue());
+  const salt = randomBytes(16);
+  const tooMuch = iterations > 10_000;
+  const key = pbkdf2Sync(password, salt, tooMuch ? 1 : iterations, keyLength ?? 32, hash);
+  const macId = { sha1: '1.2.840.113549.2.7', sha256: '1.2.840.113549.2.9', sha512: '1.2.840.113549.2.11' }[hash];
+  const algorithm = (algorithmId: string, algorithmParams: AsnType): AlgorithmIdentifier =>
+    new AlgorithmIdentifier({ algorithmId, algorithmParams });
+  const octets = (bytes: Uint8Array): OctetString => new OctetString({ valueHex: Uint8Array.from(bytes).buffer });
+  const pbkdf2 = new Sequence({
+    value: [
+      octets(salt),
+      new Integer({ value: iterations }),
+      ...(keyLength === undefined ? [] : [new Integer({ value: keyLength })]),
+      algorithm(macId, new Null()).toSchema(),
+    ],
+  });
+  const parameters = new Sequence({
+    value: [
+      algorithm('1.2.840.113549.1.5.12', pbkdf2).toSchema(),
+      algorithm(plan.macId ?? macId, new Null()).toSchema(),
+    ],
+  });
+  pfx.macData = new MacData({
+    mac: new DigestInfo({
+      digestAlgorithm: algorithm('1.2.840.113549.1.5.14', parameters),
+      digest: octets(createHmac(hash, key).update(content).digest()),
+    }),
+    macSalt: octets(Buffer.from('NOT USED')),
+    iterations: 1,
+  });
+  return new Uint8Array(pfx.toSchema().toBER());
+}
 
 async function seal(authenticatedSafe: AuthenticatedSafe): Promise<Uint8Array> {
   const pfx = new PFX({ parsedValue: { integrityMode: 0, authenticatedSafe } });

@@ -1,7 +1,9 @@
 import { Option, type Command } from 'commander';
-import { createLineAuthority, createRootAuthority, type CertificateAuthority } from '../authority.ts';
-import { loadAuthority, saveAuthority, type AuthorityPaths } from '../authority-files.ts';
+import { createLineAuthority, createRootAuthority } from '../authority.ts';
+import { authorityPaths, saveAuthority } from '../authority-files.ts';
+import { checkNothingThere } from '../file-set.ts';
 import type { KeyAlgorithm } from '../key-algorithm.ts';
+import { withAuthority, withNewKey } from './authority-key.ts';
 import {
   addFolderOptions,
   keyAlgorithms,
@@ -10,11 +12,12 @@ import {
   type CommandContext,
   type FolderFlags,
 } from './context.ts';
-import { addCeremonyOptions, ceremonyStep, type CeremonyFlags } from './ceremony.ts';
+import { addCeremonyOptions, ceremonyStep, describe, rootPlace, type CeremonyFlags } from './ceremony.ts';
 import { addPasswordOption, readPassword } from './password.ts';
+import { addTokenOptions, isInToken, type TokenFlags } from './token.ts';
 import { UsageError } from './usage-error.ts';
 
-interface AuthorityFlags extends FolderFlags {
+interface AuthorityFlags extends FolderFlags, TokenFlags {
   days: number;
   keyAlgorithm: KeyAlgorithm;
   rootPasswordFile?: string;
@@ -29,7 +32,7 @@ export function addInitCommand(program: Command, context: CommandContext): void 
     .argument('<name>', 'its common name, such as "Contoso Root CA"')
     .option('--days <days>', 'how long it is valid', parseDays, 3650)
     .addOption(keyAlgorithmOption());
-  addPasswordOption(addFolderOptions(command), 'root', "of the root's key")
+  addTokenOptions(addPasswordOption(addFolderOptions(command), 'root', "of the root's key"), "the root's")
     .addHelpText('after', '\n  $ contoso-pki init "Contoso Root CA" --root-password-file root.password')
     .action((name: string, flags: AuthorityFlags) => init(context, name, flags));
 }
@@ -42,7 +45,7 @@ export function addLineCommand(program: Command, context: CommandContext): void 
     .option('--days <days>', 'how long it is valid; cut to the end of the root', parseDays, 1825)
     .addOption(keyAlgorithmOption());
   addCeremonyOptions(addPasswordOption(addFolderOptions(command), 'root', "of the root's key"));
-  addPasswordOption(command, 'line', "of the line's key")
+  addTokenOptions(addPasswordOption(command, 'line', "of the line's key"), "this machine's")
     .addHelpText(
       'after',
       `
@@ -55,35 +58,32 @@ export function addLineCommand(program: Command, context: CommandContext): void 
 }
 
 async function init({ output }: CommandContext, commonName: string, flags: AuthorityFlags): Promise<void> {
-  const { folder, days: validityDays, keyAlgorithm, rootPasswordFile: file } = flags;
-  const password = await readPassword({ name: 'root', label: 'new root', file, isNew: true });
-  const root = await createRootAuthority({ commonName, validityDays, keyAlgorithm });
-  const paths = await saveAuthority(root, { folder, name: rootName, password });
-  output.result(describe(root, paths));
+  const { folder, days: validityDays, keyAlgorithm } = flags;
+  await checkNothingThere(Object.values(authorityPaths({ folder, name: rootName })));
+  await withNewKey(rootPlace(flags), keyAlgorithm, async (key, password) => {
+    const root = await createRootAuthority({ commonName, validityDays, key });
+    const paths = await saveAuthority(root, { folder, name: rootName, ...(password !== undefined && { password }) });
+    output.result({ ...describe(root), ...paths });
+  });
 }
 
 async function createLine(context: CommandContext, lineName: string, flags: LineCreationFlags): Promise<void> {
   const { output } = context;
-  const { folder, days: validityDays, keyAlgorithm, rootPasswordFile, linePasswordFile } = flags;
+  const { folder, days: validityDays, keyAlgorithm, rootPasswordFile, linePasswordFile: file } = flags;
   if (lineName === rootName) throw new UsageError(`"${rootName}" is the root's name: give the line another one.`);
   const step = ceremonyStep(context, lineName, flags);
   if (step) return step;
-  const rootPassword = await readPassword({ name: 'root', label: 'root', file: rootPasswordFile, isNew: false });
-  const root = await loadAuthority({ folder, name: rootName, password: rootPassword });
-  const password = await readPassword({
-    name: 'line',
-    label: `new line "${lineName}"`,
-    file: linePasswordFile,
-    isNew: true,
+  if (isInToken(flags)) {
+    throw new UsageError(
+      "A line's key in a token takes three walks: --request on its machine, --sign on the root's, --import on its own again.",
+    );
+  }
+  await withAuthority({ folder, name: rootName, kind: 'root', passwordFile: rootPasswordFile }, async (root) => {
+    const need = { name: 'line', label: `new line "${lineName}"`, file, isNew: true } as const;
+    const password = await readPassword(need);
+    const line = await createLineAuthority(root, { lineName, validityDays, keyAlgorithm });
+    output.result({ ...describe(line), ...(await saveAuthority(line, { folder, name: lineName, password })) });
   });
-  const line = await createLineAuthority(root, { lineName, validityDays, keyAlgorithm });
-  const paths = await saveAuthority(line, { folder, name: lineName, password });
-  output.result(describe(line, paths));
-}
-
-function describe(authority: CertificateAuthority, paths: AuthorityPaths): Record<string, unknown> {
-  const { subject, serialNumber, notAfter, thumbprintSha1, thumbprintSha256 } = authority;
-  return { subject, serialNumber, notAfter, thumbprintSha1, thumbprintSha256, ...paths };
 }
 
 function keyAlgorithmOption(): Option {

@@ -52,7 +52,7 @@ class BatchFiles<Device extends IssuedDevice> implements FileReceiver<Device> {
     const names = await readdir(this.#folder).catch(() => []);
     const counts = new Map<string, number>();
     for (const name of names) {
-      const [, serialNumber, count] = /\.([0-9a-f]{32,40})\.(\d+)\.[a-z]+\.[a-z0-9]+$/.exec(name) ?? [];
+      const [, serialNumber, count] = /\.([0-9a-f]{40})\.(\d+)\.[a-z]+\.[a-z0-9]+$/.exec(name) ?? [];
       if (serialNumber !== undefined && name.endsWith(this.#ending)) counts.set(serialNumber, Number(count));
     }
     // A batch was written to the inventory in one piece, so its devices have neighbouring ids.

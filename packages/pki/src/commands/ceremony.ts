@@ -2,19 +2,18 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { openAuthority } from '../authority.ts';
-import { loadAuthority } from '../authority-files.ts';
 import { createAuthorityRequest, signAuthorityRequest } from '../authority-request.ts';
 import { verifyChain } from '../chain-verification.ts';
-import { createSoftwareKey, openSoftwareKey } from '../custody/software-key.ts';
 import { encryptPrivateKey } from '../encrypted-private-key.ts';
-import { readWholeFile, writeFileSet } from '../file-set.ts';
+import { checkNothingThere, readWholeFile, writeFileSet, type FileContent } from '../file-set.ts';
 import type { KeyAlgorithm } from '../key-algorithm.ts';
+import { withAuthority, withKey, withNewKey, type AuthorityPlace } from './authority-key.ts';
 import { rootName, type CommandContext, type FolderFlags } from './context.ts';
-import { readPassword } from './password.ts';
+import type { TokenFlags } from './token.ts';
 import { UsageError } from './usage-error.ts';
 
 /** Options that take a line's certificate over three walks, so that the root's machine never meets a network. */
-export interface CeremonyFlags extends FolderFlags {
+export interface CeremonyFlags extends FolderFlags, TokenFlags {
   days: number;
   keyAlgorithm: KeyAlgorithm;
   request?: true;
@@ -48,18 +47,16 @@ export function ceremonyStep(
 }
 
 async function request({ output }: CommandContext, lineName: string, flags: CeremonyFlags): Promise<void> {
-  const { folder, keyAlgorithm, linePasswordFile: file } = flags;
-  const password = await readPassword({ name: 'line', label: `new line "${lineName}"`, file, isNew: true });
-  const key = await createSoftwareKey({ keyAlgorithm });
-  const paths = { csrPath: join(folder, `${lineName}.csr.pem`), keyPath: join(folder, `${lineName}.key.pem`) };
-  await writeFileSet(
-    [
-      { path: paths.keyPath, data: await encryptPrivateKey(key, password), access: 'secret' },
-      { path: paths.csrPath, data: await createAuthorityRequest(key, { lineName }), access: 'public' },
-    ],
-    false,
-  );
-  output.result({ line: lineName, ...paths });
+  const { folder, keyAlgorithm } = flags;
+  const [csrPath, keyPath] = [join(folder, `${lineName}.csr.pem`), join(folder, `${lineName}.key.pem`)];
+  await checkNothingThere([csrPath, keyPath]);
+  await withNewKey(linePlace(lineName, flags), keyAlgorithm, async (key, password) => {
+    const csr: FileContent = { path: csrPath, data: await createAuthorityRequest(key, { lineName }), access: 'public' };
+    const keyFiles: FileContent[] =
+      password === undefined ? [] : [{ path: keyPath, data: await encryptPrivateKey(key, password), access: 'secret' }];
+    await writeFileSet([...keyFiles, csr], false);
+    output.result({ line: lineName, csrPath, keyPath: password === undefined ? undefined : keyPath });
+  });
 }
 
 async function sign(
@@ -67,12 +64,12 @@ async function sign(
   lineName: string,
   flags: CeremonyFlags & { sign: string },
 ): Promise<void> {
-  const { folder, days: validityDays, rootPasswordFile: file } = flags;
-  const password = await readPassword({ name: 'root', label: 'root', file, isNew: false });
-  const root = await loadAuthority({ folder, name: rootName, password });
+  const { folder, days: validityDays } = flags;
   const csr = await readWholeFile(flags.sign);
-  const signed = await signAuthorityRequest(root, csr.toString('utf8'), { lineName, validityDays });
-  output.result({ ...describe(signed), ...(await writeChain(folder, lineName, signed)) });
+  await withAuthority(rootPlace(flags), async (root) => {
+    const signed = await signAuthorityRequest(root, csr.toString('utf8'), { lineName, validityDays });
+    output.result({ ...describe(signed), ...(await writeChain(folder, lineName, signed)) });
+  });
 }
 
 async function take(
@@ -80,7 +77,7 @@ async function take(
   lineName: string,
   flags: CeremonyFlags & { import: string },
 ): Promise<void> {
-  const { folder, trustedRoot, linePasswordFile: file } = flags;
+  const { folder, trustedRoot } = flags;
   if (trustedRoot === undefined) {
     throw new UsageError('Name the root with --trusted-root: one that came with the chain would vouch for itself.');
   }
@@ -94,10 +91,19 @@ async function take(
       `${flags.import} is no chain to that root: ${problems.map(({ message }) => message).join(' ')}`,
     );
   }
-  const password = await readPassword({ name: 'line', label: `line "${lineName}"`, file, isNew: false });
-  const keyPem = (await readWholeFile(join(folder, `${lineName}.key.pem`))).toString('utf8');
-  const line = openAuthority({ chainPem, key: await openSoftwareKey(keyPem, password) });
-  output.result({ ...describe(line), ...(await writeChain(folder, lineName, line)) });
+  await withKey(linePlace(lineName, flags), async (key) => {
+    const line = openAuthority({ chainPem, key });
+    output.result({ ...describe(line), ...(await writeChain(folder, lineName, line)) });
+  });
+}
+
+/** The root of a folder. */
+export function rootPlace(flags: FolderFlags & TokenFlags & Pick<CeremonyFlags, 'rootPasswordFile'>): AuthorityPlace {
+  return { ...flags, name: rootName, kind: 'root', passwordFile: flags.rootPasswordFile };
+}
+
+function linePlace(name: string, flags: CeremonyFlags): AuthorityPlace {
+  return { ...flags, name, kind: 'line', passwordFile: flags.linePasswordFile };
 }
 
 interface Signed {
@@ -122,7 +128,8 @@ async function writeChain(folder: string, name: string, signed: Signed): Promise
   return paths;
 }
 
-function describe({
+/** What a command says of an authority that it has made. */
+export function describe({
   subject,
   serialNumber,
   notAfter,

@@ -2,11 +2,12 @@ import { hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
 import type { CertificateAuthority } from '../authority.ts';
-import { loadAuthority } from '../authority-files.ts';
 import { openInventory, openPostgresInventory, type Inventory, type Responsible } from '../inventory/index.ts';
 import type { KeyAlgorithm } from '../key-algorithm.ts';
 import type { Output } from './output.ts';
-import { readPassword } from './password.ts';
+import { withAuthority } from './authority-key.ts';
+import { addPasswordOption } from './password.ts';
+import { addTokenOptions, type TokenFlags } from './token.ts';
 
 /** What the commands share. */
 export interface CommandContext {
@@ -28,7 +29,7 @@ export interface InventoryFlags extends FolderFlags {
 }
 
 /** Options of every command that signs with a line's key. */
-export interface LineFlags extends InventoryFlags {
+export interface LineFlags extends InventoryFlags, TokenFlags {
   line: string;
   linePasswordFile?: string;
 }
@@ -61,9 +62,15 @@ export async function withInventory<T>(flags: InventoryFlags, work: (inventory: 
   }
 }
 
-export async function openLine({ folder, line, linePasswordFile }: LineFlags): Promise<CertificateAuthority> {
-  const need = { name: 'line', label: `line "${line}"`, file: linePasswordFile, isNew: false } as const;
-  return loadAuthority({ folder, name: line, password: await readPassword(need) });
+/** Options of a command that signs with a line's key. */
+export function addLineOptions(command: Command, what: string): Command {
+  command.requiredOption('--line <name>', what);
+  return addTokenOptions(addPasswordOption(command, 'line', "of the line's key"), "the line's");
+}
+
+/** Opens the line for as long as the work takes. */
+export function withLine<T>(flags: LineFlags, work: (line: CertificateAuthority) => Promise<T>): Promise<T> {
+  return withAuthority({ ...flags, name: flags.line, kind: 'line', passwordFile: flags.linePasswordFile }, work);
 }
 
 export function responsibleOf({ station, orderedBy }: InventoryFlags): Responsible {

@@ -1,22 +1,24 @@
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
+import type { CertificateAuthority } from '../authority.ts';
 import { PkiError } from '../errors.ts';
 import { readWholeFile } from '../file-set.ts';
+import type { Inventory } from '../inventory/index.ts';
 import { issueMany, type IssuedFor } from '../mass/issue-many.ts';
 import type { IssueProgress, RequestItem } from '../mass/mass-order.ts';
 import { bundleReceiver, certificateReceiver, type FileReceiver } from './batch-files.ts';
 import {
   addInventoryOptions,
+  addLineOptions,
   dayMs,
-  openLine,
   parseCount,
   parseDays,
   withInventory,
+  withLine,
   type CommandContext,
   type LineFlags,
 } from './context.ts';
 import { readIds, readRequests, type OrderSource } from './order-source.ts';
-import { addPasswordOption } from './password.ts';
 import { ProgressBar } from './progress-bar.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -40,10 +42,9 @@ export function addManyCommand(program: Command, context: CommandContext): void 
     .option('--out <folder>', 'where bundles (.bundle.p7m) or certificates (.certificates.ndjson) go', 'issued')
     .option('--days <days>', 'how long the certificates are valid; cut to the end of the line', parseDays, 730)
     .option('--renew-ending-within <days>', 'renew devices whose certificate ends by then', parseDays)
-    .option('--batch-size <devices>', 'devices a file', parseCount, 1000)
+    .option('--batch-size <devices>', 'devices a file', parseCount, 500)
     .option('--threads <count>', 'worker threads', parseCount, availableParallelism());
-  addInventoryOptions(command).requiredOption('--line <name>', 'the line that signs');
-  addPasswordOption(command, 'line', "of the line's key")
+  addLineOptions(addInventoryOptions(command), 'the line that signs')
     .addHelpText(
       'after',
       `
@@ -77,10 +78,9 @@ async function runOrder<Item extends string | RequestItem>(
   { source, receiver }: { source: OrderSource<Item>; receiver: FileReceiver<IssuedFor<Item>> },
 ): Promise<void> {
   const { days, renewEndingWithin, batchSize, threads, station, orderedBy, out } = flags;
-  const line = await openLine(flags);
   const bar = new ProgressBar(stderr);
   let last: IssueProgress | undefined;
-  await withInventory(flags, async (inventory) => {
+  const issue = async (line: CertificateAuthority, inventory: Inventory): Promise<void> => {
     const run = issueMany(source.items, {
       line,
       inventory,
@@ -103,7 +103,8 @@ async function runOrder<Item extends string | RequestItem>(
     } finally {
       bar.end();
     }
-  });
+  };
+  await withLine(flags, (line) => withInventory(flags, (inventory) => issue(line, inventory)));
   const { issued = 0, skipped = 0, refused = 0, ratePerSecond = 0 } = last ?? {};
   output.result({ issued, skipped, refused, files: receiver.files, folder: out, perSecond: Math.round(ratePerSecond) });
   if (refused > 0) {

@@ -3,9 +3,18 @@ import type { Command } from 'commander';
 import { read } from 'read';
 import { UsageError } from './usage-error.ts';
 
-/** A password that a command needs: its option is `--{name}-password-file`, its variable `{NAME}_PASSWORD`. */
+/** Where a secret comes from, if not from the prompt. */
+const sources = {
+  root: { option: '--root-password-file', variable: 'ROOT_PASSWORD', kind: 'password' },
+  line: { option: '--line-password-file', variable: 'LINE_PASSWORD', kind: 'password' },
+  device: { option: '--device-password-file', variable: 'DEVICE_PASSWORD', kind: 'password' },
+  station: { option: '--station-password-file', variable: 'STATION_PASSWORD', kind: 'password' },
+  token: { option: '--pkcs11-pin-file', variable: 'PKCS11_PIN', kind: 'PIN' },
+} as const;
+
+/** A password, or a token's PIN, that a command needs. */
 export interface PasswordNeed {
-  name: 'root' | 'line' | 'device';
+  name: keyof typeof sources;
   /** What it protects, for the prompt and for errors. */
   label: string;
   /** From the option. */
@@ -16,45 +25,38 @@ export interface PasswordNeed {
 
 /** A password on the command line would be seen by every user of the machine, so there is no option for it. */
 export function addPasswordOption(command: Command, name: PasswordNeed['name'], what: string): Command {
+  const { option, variable, kind } = sources[name];
   return command
-    .option(`--${name}-password-file <file>`, `file with the password ${what}`)
-    .addHelpText(
-      'after',
-      `\nThe password ${what}: --${name}-password-file, the variable ${variableOf(name)}, or the prompt.`,
-    );
+    .option(`${option} <file>`, `file with the ${kind} ${what}`)
+    .addHelpText('after', `\nThe ${kind} ${what}: ${option}, the variable ${variable}, or the prompt.`);
 }
 
 /** From the file, the environment or the terminal, in this order; never shown. */
 export async function readPassword(need: PasswordNeed): Promise<string> {
-  const { name, label, file } = need;
+  const { label, file } = need;
+  const { option, variable, kind } = sources[need.name];
   if (file !== undefined) {
     const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-      throw new UsageError(`Can't read the password file ${file} given as --${name}-password-file.`, { cause });
+      throw new UsageError(`Can't read the ${kind} file ${file} given as ${option}.`, { cause });
     });
     return notEmpty(text.replace(/\r?\n$/, ''), `${file} is empty`);
   }
-  const fromEnvironment = process.env[variableOf(name)];
-  if (fromEnvironment !== undefined) return notEmpty(fromEnvironment, `${variableOf(name)} is empty`);
+  const fromEnvironment = process.env[variable];
+  if (fromEnvironment !== undefined) return notEmpty(fromEnvironment, `${variable} is empty`);
   if (process.stdin.isTTY) return ask(need);
-  throw new UsageError(
-    `No password for the ${label}: give --${name}-password-file FILE, set ${variableOf(name)}, or run this in a terminal.`,
-  );
+  throw new UsageError(`No ${kind} for the ${label}: give ${option} FILE, set ${variable}, or run this in a terminal.`);
 }
 
-async function ask({ label, isNew }: PasswordNeed): Promise<string> {
+async function ask({ name, label, isNew }: PasswordNeed): Promise<string> {
   const prompt = (text: string): Promise<string> => read({ prompt: text, silent: true, output: process.stderr });
-  const password = notEmpty(await prompt(`Password of the ${label}: `), 'none was typed');
+  const password = notEmpty(await prompt(`The ${sources[name].kind} of the ${label}: `), 'none was typed');
   if (isNew && (await prompt('The same once more: ')) !== password) {
     throw new UsageError('The two passwords differ: nothing was done.');
   }
   return password;
 }
 
-function variableOf(name: string): string {
-  return `${name.toUpperCase()}_PASSWORD`;
-}
-
 function notEmpty(password: string, problem: string): string {
-  if (password === '') throw new UsageError(`The password must not be empty: ${problem}.`);
+  if (password === '') throw new UsageError(`A password or PIN must not be empty: ${problem}.`);
   return password;
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { Option, type Command } from 'commander';
+import type { CertificateAuthority } from '../authority.ts';
 import { PkiError } from '../errors.ts';
 import { writeFileSet } from '../file-set.ts';
 import type { CertificateRecord, Inventory } from '../inventory/index.ts';
@@ -8,16 +9,16 @@ import { createCrl } from '../life/crl.ts';
 import type { RevocationReason, RevokedCertificate } from '../life/revocation.ts';
 import {
   addInventoryOptions,
+  addLineOptions,
   dayMs,
-  openLine,
   parseDays,
   responsibleOf,
   withInventory,
+  withLine,
   type CommandContext,
   type InventoryFlags,
   type LineFlags,
 } from './context.ts';
-import { addPasswordOption } from './password.ts';
 
 const reasons: readonly RevocationReason[] = [
   'unspecified',
@@ -54,8 +55,7 @@ export function addCrlCommand(program: Command, context: CommandContext): void {
     .description("sign a line's revocation list")
     .option('--out <file>', 'where it goes, DER, and beside it PEM (default: {folder}/{line}.crl)')
     .option('--next-update <days>', 'when the next list is due', parseDays, 7);
-  addInventoryOptions(command).requiredOption('--line <name>', 'the line whose certificates it is about');
-  addPasswordOption(command, 'line', "of the line's key")
+  addLineOptions(addInventoryOptions(command), 'the line whose certificates it is about')
     .addHelpText('after', '\n  $ contoso-pki crl --line line-1')
     .action((flags: CrlFlags) => signCrl(context, flags));
 }
@@ -84,36 +84,41 @@ async function findOne(inventory: Inventory, which: string): Promise<Certificate
   );
 }
 
-async function signCrl({ output }: CommandContext, flags: CrlFlags): Promise<void> {
+function signCrl(context: CommandContext, flags: CrlFlags): Promise<void> {
+  return withLine(flags, (line) => withInventory(flags, (inventory) => writeCrl(context, flags, { line, inventory })));
+}
+
+async function writeCrl(
+  { output }: CommandContext,
+  flags: CrlFlags,
+  { line, inventory }: { line: CertificateAuthority; inventory: Inventory },
+): Promise<void> {
   const { folder, out = join(folder, `${flags.line}.crl`), nextUpdate } = flags;
-  const line = await openLine(flags);
-  await withInventory(flags, async (inventory) => {
-    const lineKeyIdentifier = keyIdentifier(line.key.publicKeyDer);
-    const name = line.commonName ?? line.subject;
-    const number = await inventory.takeCrlNumber({ ...responsibleOf(flags), line: name, lineKeyIdentifier });
-    const now = new Date();
-    const revoked = await findRevoked(inventory, lineKeyIdentifier, now);
-    const crl = await createCrl(line, {
-      revoked,
-      number,
-      nextUpdate: new Date(now.getTime() + nextUpdate * dayMs),
-      now,
-    });
-    await writeFileSet(
-      [
-        { path: out, data: crl.crlDer, access: 'public' },
-        { path: `${out}.pem`, data: crl.crlPem, access: 'public' },
-      ],
-      true,
-    );
-    output.result({
-      line: name,
-      number,
-      revoked: revoked.length,
-      nextUpdate: crl.nextUpdate,
-      path: out,
-      pemPath: `${out}.pem`,
-    });
+  const lineKeyIdentifier = keyIdentifier(line.key.publicKeyDer);
+  const name = line.commonName ?? line.subject;
+  const number = await inventory.takeCrlNumber({ ...responsibleOf(flags), line: name, lineKeyIdentifier });
+  const now = new Date();
+  const revoked = await findRevoked(inventory, lineKeyIdentifier, now);
+  const crl = await createCrl(line, {
+    revoked,
+    number,
+    nextUpdate: new Date(now.getTime() + nextUpdate * dayMs),
+    now,
+  });
+  await writeFileSet(
+    [
+      { path: out, data: crl.crlDer, access: 'public' },
+      { path: `${out}.pem`, data: crl.crlPem, access: 'public' },
+    ],
+    true,
+  );
+  output.result({
+    line: name,
+    number,
+    revoked: revoked.length,
+    nextUpdate: crl.nextUpdate,
+    path: out,
+    pemPath: `${out}.pem`,
   });
 }
 

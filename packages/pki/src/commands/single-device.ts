@@ -1,21 +1,23 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Option, type Command } from 'commander';
+import type { CertificateAuthority } from '../authority.ts';
 import { readCertificates } from '../certificate.ts';
 import { saveDevice } from '../device-files.ts';
 import { PkiError } from '../errors.ts';
 import { readWholeFile, writeFileSet } from '../file-set.ts';
-import type { CertificateRecord } from '../inventory/index.ts';
+import type { CertificateRecord, Inventory } from '../inventory/index.ts';
 import type { KeyAlgorithm } from '../key-algorithm.ts';
 import { issueMany, type IssuedFor } from '../mass/issue-many.ts';
 import type { IssuedDevice } from '../mass/issued-device.ts';
 import type { IssueManyOptions, RequestItem } from '../mass/mass-order.ts';
 import {
   addInventoryOptions,
+  addLineOptions,
   keyAlgorithms,
-  openLine,
   parseDays,
   withInventory,
+  withLine,
   type CommandContext,
   type LineFlags,
 } from './context.ts';
@@ -69,21 +71,17 @@ export function addCsrCommand(program: Command, context: CommandContext): void {
 }
 
 function addIssueOptions(command: Command): Command {
-  addInventoryOptions(command)
-    .requiredOption('--line <name>', 'the line that signs')
+  return addLineOptions(addInventoryOptions(command), 'the line that signs')
     .option('--days <days>', 'how long the certificate is valid; cut to the end of the line', parseDays, 730)
     .option('--renew', 'give a device that has a certificate a new one', false)
     .option('--reissue-revoked', 'give a device a new one whose certificate was revoked', false);
-  return addPasswordOption(command, 'line', "of the line's key");
 }
 
 async function issueDevice({ output }: CommandContext, registrationId: string, flags: DeviceFlags): Promise<void> {
   const { out: folder, keyPem, keyAlgorithm, renew, devicePasswordFile: file } = flags;
-  const line = await openLine(flags);
   const password = await readPassword({ name: 'device', label: `PFX of "${registrationId}"`, file, isNew: true });
   await issueOne(registrationId, flags, {
     ...issueOptions(flags),
-    line,
     keyAlgorithm,
     receiver: {
       async take([device]) {
@@ -98,7 +96,6 @@ async function issueDevice({ output }: CommandContext, registrationId: string, f
 
 async function signRequest({ output }: CommandContext, file: string, flags: CsrFlags): Promise<void> {
   const { registrationId, out, renew } = flags;
-  const line = await openLine(flags);
   const csr = await readWholeFile(file);
   const item: RequestItem = {
     csr: csr.includes('-----BEGIN ') ? csr.toString('utf8') : csr,
@@ -106,7 +103,6 @@ async function signRequest({ output }: CommandContext, file: string, flags: CsrF
   };
   await issueOne(item, flags, {
     ...issueOptions(flags),
-    line,
     receiver: {
       async take([device]) {
         if (!device) return;
@@ -143,10 +139,10 @@ const endOfTime = new Date(8.64e15);
 async function issueOne<Item extends string | RequestItem>(
   item: Item,
   flags: IssueFlags,
-  options: Omit<IssueManyOptions<IssuedFor<Item>>, 'inventory'>,
+  options: Omit<IssueManyOptions<IssuedFor<Item>>, 'line' | 'inventory'>,
 ): Promise<void> {
-  await withInventory(flags, async (inventory) => {
-    const run = issueMany([item], { ...options, inventory, threads: 0 });
+  const issue = async (line: CertificateAuthority, inventory: Inventory): Promise<void> => {
+    const run = issueMany([item], { ...options, line, inventory, threads: 0 });
     if (!(await run.next()).done) {
       await run.next();
       return;
@@ -155,7 +151,8 @@ async function issueOne<Item extends string | RequestItem>(
       'ERR_PKI_ALREADY_ISSUED',
       'The device has a certificate already, and nothing was issued: --renew gives it a new one. "contoso-pki list" shows what it has.',
     );
-  });
+  };
+  await withLine(flags, (line) => withInventory(flags, (inventory) => issue(line, inventory)));
 }
 
 /** Which of the certificates is the one in a file: an interruption may have come after it was written. */

@@ -70,7 +70,7 @@ function openConnection(path: string): Libsql.Database {
   const connection = new Libsql(path);
   // WAL grows to 64 MiB before it is copied into the file: pages that change often are then copied once for many commits.
   connection.exec(
-    'PRAGMA busy_timeout = 30000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 16384;',
+    'PRAGMA busy_timeout = 30000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -4096; PRAGMA wal_autocheckpoint = 16384;',
   );
   return connection;
 }

@@ -4,7 +4,7 @@
  * `changed_in`, the entry that last concerned it, change. Times are milliseconds since 1970.
  *
  * Of the indexes, none but the one on registration IDs takes its new rows at random places, so that a million devices
- * cost no more each than a thousand: serial numbers begin with the time (see serial-number.ts in ../mass), and thumbprints
+ * cost no more each than a thousand: serial numbers begin with the time (see ../serial-number.ts), and thumbprints
  * have none: they are looked up by reading all rows.
  */
 export function createSchema(types: { id: string; octets: string; guards: string }): string {

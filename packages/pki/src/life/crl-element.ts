@@ -1,4 +1,4 @@
-import { encodeElement, readElements, tag, type Element } from '../mass/der.ts';
+import { encodeElement, readElements, tag, type Element } from '../der.ts';
 
 /** Tags that revocation lists have besides those of certificates and requests (X.690 section 8). */
 export const crlTag = {

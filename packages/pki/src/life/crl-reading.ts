@@ -1,7 +1,7 @@
 import { Name } from '../engine.ts';
 import { PkiError } from '../errors.ts';
 import { decodePem, encodePem } from '../pem.ts';
-import { readElement, tag, type Element } from '../mass/der.ts';
+import { readElement, tag, type Element } from '../der.ts';
 import {
   children,
   contentOf,

@@ -4,7 +4,7 @@ import { KeyUsageFlags, KeyUsagesExtension, SubjectKeyIdentifierExtension, type 
 import { PkiError } from '../errors.ts';
 import { signatureAlgorithm } from '../key-algorithm.ts';
 import { checkIssuerIsValid, readNow, wholeSeconds } from '../validity.ts';
-import { encodeElement, tag } from '../mass/der.ts';
+import { encodeElement, tag } from '../der.ts';
 import { crlExtension, crlTag, encodeExtension, encodeGeneralizedTime, encodeTime } from './crl-element.ts';
 import { readCrl, type RevocationList } from './crl-reading.ts';
 import { reasonNumber, serialOctets, type RevokedCertificate } from './revocation.ts';

@@ -7,16 +7,28 @@ import { keyIdentifier } from '../key-identifier.ts';
 import { parsePrivateKey, publicKeyToDer } from '../private-key.ts';
 import { readRequest } from '../request-signature.ts';
 import { isSoftwareKey } from '../signing-key.ts';
-import { BatchedCredential, BatchedDevice, isIssued } from './batched-device.ts';
-import { requestFieldCount, type RequestBatch } from './device-issuer.ts';
+import { BatchedCredential, BatchedDevice, isIssued, type BatchTerms } from './batched-device.ts';
 import { createDeviceTemplate, type DeviceTemplate } from './device-template.ts';
+import type { IssuedBatch, SlotLayout } from './issued-batch.ts';
 import { ordinaryCredential, ordinaryDevice, type IssuedDevice } from './issued-device.ts';
+import { packRequests, type RequestBatch } from './request-batch.ts';
 import { createInlinePool, createWorkerPool, type IssuingPool } from './issuing-pool.ts';
-import { serialNumberPrefix } from './serial-number.ts';
+import { serialNumberPrefix } from '../serial-number.ts';
 import type { PlannedDevice, PlannedRequest } from './source-batches.ts';
 
 /** What comes out for one planned device. */
 export type SignedDevice = { plan: PlannedDevice } & ({ device: IssuedDevice } | { error: PkiError });
+
+/** Planned devices that have been signed, still in the memory of their batch. */
+export interface SignedBatch {
+  /**
+   * To be called once, when their turn has come: each device gets octets of its own, and the batch's memory goes back. Objects
+   * that have waited are old to V8, which collects those, and all that hangs on them, late.
+   *
+   * @returns in the order of the source
+   */
+  unpack(): SignedDevice[];
+}
 
 /** How the devices of a run are signed. */
 export interface SigningTerms {
@@ -56,20 +68,21 @@ export class BatchSigning {
   }
 
   /** @param isMore - more batches follow, so that worker threads are worth their start */
-  async sign(devices: readonly PlannedDevice[], isMore: boolean): Promise<SignedDevice[]> {
+  async sign(devices: readonly PlannedDevice[], isMore: boolean): Promise<SignedBatch> {
     const pool = this.#poolFor(isMore);
     const makesKeys = pool && this.#terms.keyAlgorithm === 'P-256';
     const common = devices.filter((device): device is CommonDevice => device.request?.kind === 'common');
     const keyless = devices.filter(({ request }) => !request);
-    const signed = await Promise.all([
-      pool && common.length > 0 ? this.#signCommon(pool, common) : [],
-      makesKeys && keyless.length > 0 ? this.#makeDevices(pool, keyless) : [],
-      this.#signOrdinary(devices.filter(({ request }) => (request ? request.kind === 'checked' : !makesKeys))),
+    const ordinary = devices.filter(({ request }) => (request ? request.kind === 'checked' : !makesKeys));
+    const parts = await Promise.all([
+      ...(pool && common.length > 0 ? [this.#signCommon(pool, common)] : []),
+      ...(makesKeys && keyless.length > 0 ? [this.#makeDevices(pool, keyless)] : []),
+      ...(ordinary.length > 0 ? [this.#signOrdinary(ordinary)] : []),
     ]);
-    const [first, ...others] = signed.filter(({ length }) => length > 0);
     // Nearly always all devices of a batch are of one kind, and then in their order already.
-    if (others.length === 0) return first ?? [];
-    return signed.flat().sort((a, b) => a.plan.index - b.plan.index);
+    return parts.length === 1 && parts[0]
+      ? parts[0]
+      : { unpack: () => parts.flatMap((part) => part.unpack()).sort(byPlace) };
   }
 
   async close(): Promise<void> {
@@ -82,38 +95,51 @@ export class BatchSigning {
     return this.#workers ?? (this.#inline ??= createInlinePool(this.#key));
   }
 
-  async #makeDevices(pool: IssuingPool, devices: readonly PlannedDevice[]): Promise<SignedDevice[]> {
-    const { origin, registrationIds } = await this.#issue(pool, devices, undefined);
-    return devices.map((plan, index) => ({
-      plan,
-      device: new BatchedCredential(origin, index, registrationIds[index] ?? ''),
-    }));
+  async #makeDevices(pool: IssuingPool, devices: readonly PlannedDevice[]): Promise<SignedBatch> {
+    const { batch, memory, layout, terms } = await this.#issue(pool, devices, undefined);
+    return unpacking(pool, batch, () =>
+      devices.map((plan, index) => ({
+        plan,
+        device: new BatchedCredential(plan.registrationId, { memory, layout, index }, terms),
+      })),
+    );
   }
 
-  async #signCommon(pool: IssuingPool, devices: readonly CommonDevice[]): Promise<SignedDevice[]> {
-    const { origin } = await this.#issue(pool, devices, packRequests(devices));
-    return Promise.all(
-      devices.map(async (plan, index) =>
-        isIssued(origin.batch, index)
-          ? { plan, device: new BatchedDevice(origin, index, plan.registrationId) }
-          : this.#attempt(plan, () => this.#signAnew(plan)),
+  async #signCommon(pool: IssuingPool, devices: readonly CommonDevice[]): Promise<SignedBatch> {
+    const requests = packRequests(devices.map(({ request }) => request));
+    const { batch, memory, layout, terms } = await this.#issue(pool, devices, requests);
+    const others = new Map<number, SignedDevice>();
+    for (const [index, plan] of devices.entries()) {
+      if (!isIssued({ memory, layout, index }))
+        others.set(index, await this.#attempt(plan, () => this.#signAnew(plan)));
+    }
+    return unpacking(pool, batch, () =>
+      devices.map(
+        (plan, index) =>
+          others.get(index) ?? {
+            plan,
+            device: new BatchedDevice(plan.registrationId, { memory, layout, index }, terms),
+          },
       ),
     );
   }
 
-  async #issue(pool: IssuingPool, devices: readonly PlannedDevice[], requests: RequestBatch | undefined) {
+  async #issue(
+    pool: IssuingPool,
+    devices: readonly PlannedDevice[],
+    requests: RequestBatch | undefined,
+  ): Promise<{ batch: IssuedBatch; memory: Buffer; layout: SlotLayout; terms: BatchTerms }> {
     const template = await this.#freshTemplate();
     const registrationIds = devices.map(({ registrationId }) => registrationId);
     const serialPrefix = serialNumberPrefix(this.#terms.now());
     const batch = await pool.issue({ template, serialPrefix, registrationIds, requests });
     const { notBefore, notAfter } = template;
-    const origin = {
+    return {
       batch,
-      line: this.#terms.line,
-      notBefore: new Date(notBefore),
-      notAfter: new Date(notAfter),
+      memory: Buffer.from(batch.octets.buffer),
+      layout: batch.layout,
+      terms: { line: this.#terms.line, notBefore: new Date(notBefore), notAfter: new Date(notAfter) },
     };
-    return { origin, registrationIds };
   }
 
   #freshTemplate(): Promise<DeviceTemplate> {
@@ -132,14 +158,14 @@ export class BatchSigning {
     return this.#signKey(commonName, publicKeyDer);
   }
 
-  async #signOrdinary(devices: readonly PlannedDevice[]): Promise<SignedDevice[]> {
+  async #signOrdinary(devices: readonly PlannedDevice[]): Promise<SignedBatch> {
     const signed: SignedDevice[] = [];
     const waiting = devices.values();
     const work = async (): Promise<void> => {
       for (const plan of waiting) signed.push(await this.#attempt(plan, () => this.#signOne(plan)));
     };
     await Promise.all(Array.from({ length: ordinaryInFlight }, work));
-    return signed.sort((a, b) => a.plan.index - b.plan.index);
+    return { unpack: () => signed.sort(byPlace) };
   }
 
   async #signOne({ registrationId, request }: PlannedDevice): Promise<IssuedDevice> {
@@ -171,15 +197,16 @@ export class BatchSigning {
   }
 }
 
-function packRequests(devices: readonly CommonDevice[]): RequestBatch {
-  const octets = Buffer.concat(devices.map(({ request }) => request.der));
-  const fields = new Uint32Array(devices.length * requestFieldCount);
-  let start = 0;
-  devices.forEach(({ request: { der, fields: found } }, index) => {
-    const { signed, signedEnd, point, signature, signatureEnd } = found;
-    const places = [signed, signedEnd, point, signature, signatureEnd].map((place) => start + place);
-    fields.set(places, index * requestFieldCount);
-    start += der.length;
-  });
-  return { octets, fields };
+function byPlace(a: SignedDevice, b: SignedDevice): number {
+  return a.plan.index - b.plan.index;
+}
+
+function unpacking(pool: IssuingPool, batch: IssuedBatch, read: () => SignedDevice[]): SignedBatch {
+  return {
+    unpack: () => {
+      const signed = read();
+      pool.giveBack(batch);
+      return signed;
+    },
+  };
 }

@@ -1,31 +1,43 @@
 import type { CertificateAuthority } from '../authority.ts';
 import { encodePem } from '../pem.ts';
 import { keyWiped, type IssuedCredential, type IssuedDevice } from './issued-device.ts';
-import type { IssuedBatch } from './issued-batch.ts';
+import type { SlotLayout } from './issued-batch.ts';
 
 /** What a batch's devices have in common. */
-export interface BatchOrigin {
-  batch: IssuedBatch;
+export interface BatchTerms {
   line: Pick<CertificateAuthority, 'subject' | 'chainPem'>;
   notBefore: Date;
   notAfter: Date;
 }
 
-/** Whether a slot holds a certificate: none, where the request's signature was not its own key's. */
-export function isIssued({ octets, layout }: IssuedBatch, index: number): boolean {
-  return octets[index * layout.length] !== 0;
+/** Where a device lies: in which slot of a batch. */
+export interface BatchPlace {
+  /** Of the batch, as a Buffer: making one for each device would be half of all garbage. */
+  memory: Buffer;
+  layout: SlotLayout;
+  index: number;
 }
 
-/** One slot of a batch, read when it is asked for: making a million of these costs next to nothing. */
+/** Whether a slot holds a certificate: none, where the request's signature was not its own key's. */
+export function isIssued({ memory, layout, index }: BatchPlace): boolean {
+  return memory[index * layout.length] !== 0;
+}
+
+/** One device out of a batch, with octets of its own; what it says of itself is read from them when it is asked for. */
 export class BatchedDevice implements IssuedDevice {
   readonly registrationId: string;
-  protected readonly origin: BatchOrigin;
-  readonly #slot: number;
+  readonly #terms: BatchTerms;
+  readonly #layout: SlotLayout;
+  readonly #octets: Buffer;
 
-  constructor(origin: BatchOrigin, index: number, registrationId: string) {
+  constructor(registrationId: string, { memory, layout, index }: BatchPlace, terms: BatchTerms) {
+    const slot = index * layout.length;
+    const length = layout.certificate + memory.readUInt16BE(slot);
     this.registrationId = registrationId;
-    this.origin = origin;
-    this.#slot = index * origin.batch.layout.length;
+    this.#terms = terms;
+    this.#layout = layout;
+    this.#octets = Buffer.allocUnsafe(length);
+    memory.copy(this.#octets, 0, slot, slot + length);
   }
 
   get commonName(): string {
@@ -37,40 +49,39 @@ export class BatchedDevice implements IssuedDevice {
   }
 
   get issuer(): string {
-    return this.origin.line.subject;
+    return this.#terms.line.subject;
   }
 
   get notBefore(): Date {
-    return this.origin.notBefore;
+    return this.#terms.notBefore;
   }
 
   get notAfter(): Date {
-    return this.origin.notAfter;
+    return this.#terms.notAfter;
   }
 
   get serialNumber(): string {
-    const { serial, keyIdentifier } = this.origin.batch.layout;
-    return this.part(serial, keyIdentifier).toString('hex');
+    const { serial, keyIdentifier } = this.#layout;
+    return this.#octets.toString('hex', serial, keyIdentifier);
   }
 
   get keyIdentifier(): string {
-    const { keyIdentifier, key } = this.origin.batch.layout;
-    return this.part(keyIdentifier, key).toString('hex');
+    const { keyIdentifier, key } = this.#layout;
+    return this.#octets.toString('hex', keyIdentifier, key);
   }
 
   get thumbprintSha1(): string {
-    const { sha1, sha256 } = this.origin.batch.layout;
-    return this.part(sha1, sha256).toString('hex').toUpperCase();
+    const { sha1, sha256 } = this.#layout;
+    return this.#octets.toString('hex', sha1, sha256).toUpperCase();
   }
 
   get thumbprintSha256(): string {
-    const { sha256, serial } = this.origin.batch.layout;
-    return this.part(sha256, serial).toString('hex').toUpperCase();
+    const { sha256, serial } = this.#layout;
+    return this.#octets.toString('hex', sha256, serial).toUpperCase();
   }
 
   get certificateDer(): Uint8Array {
-    const { certificate } = this.origin.batch.layout;
-    return this.part(certificate, certificate + this.part(0, 2).readUInt16BE());
+    return this.#octets.subarray(this.#layout.certificate);
   }
 
   get certificatePem(): string {
@@ -78,22 +89,23 @@ export class BatchedDevice implements IssuedDevice {
   }
 
   get chainPem(): string {
-    return this.certificatePem + this.origin.line.chainPem;
+    return this.certificatePem + this.#terms.line.chainPem;
   }
 
-  /** A view, not a copy. */
-  protected part(from: number, end: number): Buffer {
-    return Buffer.from(this.origin.batch.octets.buffer, this.#slot + from, end - from);
+  /** Of length zero where the device has made its key itself. */
+  protected get key(): Uint8Array {
+    const { key, certificate } = this.#layout;
+    return this.#octets.subarray(key, certificate);
   }
 }
 
-/** A slot that has a key in it too. */
+/** With the key that was made for it. */
 export class BatchedCredential extends BatchedDevice implements IssuedCredential {
   #isWiped = false;
 
   get privateKeyDer(): Uint8Array {
     if (this.#isWiped) throw keyWiped(this.registrationId);
-    return this.#key;
+    return this.key;
   }
 
   get privateKeyPem(): string {
@@ -102,11 +114,6 @@ export class BatchedCredential extends BatchedDevice implements IssuedCredential
 
   wipe(): void {
     this.#isWiped = true;
-    this.#key.fill(0);
-  }
-
-  get #key(): Buffer {
-    const { key, certificate } = this.origin.batch.layout;
-    return this.part(key, certificate);
+    this.key.fill(0);
   }
 }

@@ -1,18 +1,9 @@
 import { createECDH, hash, KeyObject, randomFillSync, sign, verify, webcrypto } from 'node:crypto';
-import { encodeCommonName, encodeElement, encodeLength, tag } from './der.ts';
+import { encodeCommonName, encodeElement, encodeLength, tag } from '../der.ts';
 import type { DeviceTemplate } from './device-template.ts';
 import { keyIdentifierLength, slotLayout, type IssuedBatch, type SlotLayout } from './issued-batch.ts';
-import { serialNumberLength } from './serial-number.ts';
-
-/** Requests of a batch: their octets one behind the other, and five numbers for each. */
-export interface RequestBatch {
-  octets: Uint8Array;
-  /** For each: where the signed part begins and ends, where the public point begins, where the signature begins and ends. */
-  fields: Uint32Array;
-}
-
-/** Numbers for each request in RequestBatch.fields. */
-export const requestFieldCount = 5;
+import { requestFieldCount, type RequestBatch } from './request-batch.ts';
+import { randomLength, serialNumberLength } from '../serial-number.ts';
 
 /** One batch of work, plain data. */
 export interface IssuingJob {
@@ -23,6 +14,8 @@ export interface IssuingJob {
   registrationIds: readonly string[];
   /** In the same order; undefined: keys are made here. */
   requests: RequestBatch | undefined;
+  /** Zeros of a batch that has been given back, to be filled anew; undefined or too short: new memory is taken. */
+  memory: Uint8Array<ArrayBuffer> | undefined;
 }
 
 /** A TBSCertificate for names of one length, to be filled in for one device after the other. */
@@ -34,7 +27,6 @@ interface Form {
   keyIdentifier: number;
 }
 
-const randomLength = 16;
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256' };
 
 /**
@@ -105,12 +97,13 @@ class Filling {
   readonly #forms = new Map<number, Form>();
 
   constructor(job: IssuingJob, key: KeyObject) {
-    const { template, registrationIds, requests } = job;
+    const { template, registrationIds, requests, memory } = job;
     this.count = registrationIds.length;
     this.#job = job;
     this.#key = key;
     this.#layout = slotLayout({ template, withKeys: !requests });
-    const octets = new Uint8Array(this.count * this.#layout.length);
+    const length = this.count * this.#layout.length;
+    const octets = memory && memory.length >= length ? memory : new Uint8Array(length);
     this.batch = { octets, layout: this.#layout };
     this.#octets = Buffer.from(octets.buffer);
     this.#random = randomFillSync(Buffer.allocUnsafe(this.count * randomLength));
@@ -131,7 +124,12 @@ class Filling {
     tbs.write(registrationId, name, 'latin1');
     tbs.set(point, pointAt);
     tbs.write(hash('sha1', point, 'binary'), keyIdentifier, 'latin1');
-    this.#random.copy(tbs, serial + 4, index * randomLength, (index + 1) * randomLength);
+    this.#random.copy(
+      tbs,
+      serial + serialNumberLength - randomLength,
+      index * randomLength,
+      (index + 1) * randomLength,
+    );
     const signature = sign(this.#job.template.hash, tbs, this.#key);
     this.#write(index, { tbs, serial, keyIdentifier, signature });
   }

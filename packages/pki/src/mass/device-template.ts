@@ -4,7 +4,7 @@ import { keyAlgorithmTerms, type KeyAlgorithm } from '../key-algorithm.ts';
 import { keyIdentifier } from '../key-identifier.ts';
 import { decodePem } from '../pem.ts';
 import { generateKeyPair, privateKeyToPkcs8, publicKeyToDer } from '../private-key.ts';
-import { encodeCommonName, readElement, readElements, type Element } from './der.ts';
+import { encodeCommonName, readElement, readElements, type Element } from '../der.ts';
 
 /**
  * Everything that the certificates of one line have in common, encoded once; plain data, which worker threads are sent.

@@ -19,8 +19,9 @@ export type IssuedFor<Item extends SourceItem> = Item extends string ? IssuedCre
  * - a run skips what is delivered. What was `issued` only is issued again with a new key and serial number, and the old
  *   certificate is entered as `abandoned`: its key was in memory only, and is gone. (A receiver's `has` is asked first.)
  *
- * So each device ends up with one certificate in use. Without a receiver's `has`, up to a batch of devices that came out just
- * before an interruption come out a second time, and the later one counts.
+ * So each device ends up with one certificate in use. Without a receiver's `has`, up to a batch of devices (`batchSize`) that
+ * came out just before an interruption come out a second time, and the later one counts: whether what an iteration has given
+ * out was kept, only a receiver can tell.
  *
  * Lines with a key in this process's memory and devices with P-256 keys are signed by template and in worker threads; all
  * others as single devices are, several at a time.

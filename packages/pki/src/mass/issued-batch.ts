@@ -1,5 +1,5 @@
 import type { DeviceTemplate } from './device-template.ts';
-import { serialNumberLength } from './serial-number.ts';
+import { serialNumberLength } from '../serial-number.ts';
 
 /** Octets of a subject key identifier. */
 export const keyIdentifierLength = 20;
@@ -9,6 +9,7 @@ export const keyIdentifierLength = 20;
  * a field's offset in its slot is says the layout.
  */
 export interface IssuedBatch {
+  /** May be longer than the slots are. */
   octets: Uint8Array<ArrayBuffer>;
   layout: SlotLayout;
 }

@@ -71,7 +71,7 @@ export interface IssueManyOptions<Device extends IssuedDevice = IssuedDevice> {
   renewEndingBefore?: Date;
   /** Whether devices whose certificate was revoked get a new one; default false. */
   reissueRevoked?: boolean;
-  /** Devices that are signed, written down and received together, each time with one fsync; default 1000. */
+  /** Devices that are signed, written down and received together, each time with one fsync; default 500. */
   batchSize?: number;
   /** Worker threads; default: one for each core; 0: all in this thread. For small sources none are started. */
   threads?: number;

@@ -4,21 +4,13 @@ import { toRanges, type CertificateRecord, type IdRange, type NewCertificate } f
 import type { Inventory } from '../inventory/inventory.ts';
 import type { InventoryChanges, Responsible } from '../inventory/recording.ts';
 import { admit, type AdmissionRules } from './admission.ts';
-import { BatchSigning, type SignedDevice } from './batch-signing.ts';
+import { BatchSigning, type SignedBatch } from './batch-signing.ts';
 import { keyIdentifier } from '../key-identifier.ts';
 import type { IssuedCredential, IssuedDevice } from './issued-device.ts';
 import type { IssueManyOptions, RefusedItem } from './mass-order.ts';
 import { ProgressCount } from './progress-count.ts';
+import { DevicesUnderWay, type WrittenBatch } from './devices-under-way.ts';
 import { keyIdentifierOf, readBatches, type PlannedDevice, type SourceItem } from './source-batches.ts';
-
-/** Devices that are signed and written down. */
-export interface WrittenBatch {
-  devices: readonly IssuedDevice[];
-  /** Their ids in the inventory, in the same order; undefined: there is no inventory. */
-  ids: IdRange | undefined;
-  /** How many of them, from the first on, are known to be with their receiver. */
-  taken: number;
-}
 
 /** One call of issueMany. */
 export class MassRun {
@@ -28,10 +20,7 @@ export class MassRun {
   readonly #lineKeyIdentifier: string;
   readonly #progress: ProgressCount;
   readonly #release: (() => Promise<void>) | undefined;
-  /** Devices between the reading of their item and the entry that they are delivered: a second item for one is skipped. */
-  readonly #inFlight = new Set<string>();
-  /** Handed out, and not entered as delivered yet. */
-  #handedOut: WrittenBatch[] = [];
+  readonly #underWay = new DevicesUnderWay();
 
   static async start(options: IssueManyOptions): Promise<MassRun> {
     const { inventory, station = hostname().slice(0, 64) } = options;
@@ -63,7 +52,7 @@ export class MassRun {
 
   /** Signs ahead as far as the threads can keep busy, and no further. */
   async *batches(source: Iterable<SourceItem> | AsyncIterable<SourceItem>): AsyncGenerator<WrittenBatch> {
-    const { batchSize = 1000, allow, threads = availableParallelism() } = this.#options;
+    const { batchSize = 500, allow, threads = availableParallelism() } = this.#options;
     const reading = {
       batchSize,
       allow,
@@ -71,10 +60,10 @@ export class MassRun {
       onRefused: (refused: RefusedItem) => this.#refuse(refused),
     };
     const plans = readBatches(source, reading);
-    const ahead: Promise<SignedDevice[]>[] = [];
+    const ahead: Promise<SignedBatch>[] = [];
     try {
       for (let isMore = true; isMore || ahead.length > 0;) {
-        while (isMore && ahead.length <= 2 * threads) {
+        while (isMore && ahead.length <= threads) {
           const next = await plans.next();
           isMore = next.done !== true;
           if (!next.done) ahead.push(this.#signAhead(next.value, next.value.length === batchSize));
@@ -96,7 +85,7 @@ export class MassRun {
         batch.taken = batch.devices.length;
         for (const device of batch.devices) if ('wipe' in device) (device as IssuedCredential).wipe();
       }
-      if (batch.ids) this.#handedOut.push(batch);
+      this.#underWay.handOut(batch);
       this.#progress.issued += batch.devices.length;
     }
     this.#options.onProgress?.(this.#progress.read());
@@ -105,7 +94,7 @@ export class MassRun {
   async end(): Promise<void> {
     try {
       await this.#signing.close();
-      const delivered = this.#takenRanges();
+      const delivered = this.#underWay.taken;
       if (delivered.length > 0) await this.#record({ delivered });
     } finally {
       await this.#release?.();
@@ -126,31 +115,22 @@ export class MassRun {
     if (delivered.length > 0) await this.#record({ delivered });
   }
 
-  #signAhead(batch: readonly PlannedDevice[], isMore: boolean): Promise<SignedDevice[]> {
+  #signAhead(batch: readonly PlannedDevice[], isMore: boolean): Promise<SignedBatch> {
     const signing = this.#sign(batch, isMore);
     // Whoever awaits it hears of a failure; until then it is not an unhandled one.
     signing.catch(() => undefined);
     return signing;
   }
 
-  async #sign(batch: readonly PlannedDevice[], isMore: boolean): Promise<SignedDevice[]> {
+  async #sign(batch: readonly PlannedDevice[], isMore: boolean): Promise<SignedBatch> {
     const admitted = this.#options.inventory ? await this.#admit(batch, this.#options.inventory) : batch;
     this.#progress.start();
     return this.#signing.sign(admitted, isMore);
   }
 
-  /** @returns false: it is on its way already */
-  #enter(registrationId: string): boolean {
-    if (this.#inFlight.has(registrationId)) {
-      this.#progress.skipped += 1;
-      return false;
-    }
-    this.#inFlight.add(registrationId);
-    return true;
-  }
-
   async #admit(batch: readonly PlannedDevice[], inventory: Inventory): Promise<PlannedDevice[]> {
-    const fresh = batch.filter(({ registrationId }) => this.#enter(registrationId));
+    const fresh = batch.filter(({ registrationId }) => this.#underWay.enter(registrationId));
+    this.#progress.skipped += batch.length - fresh.length;
     const current = await inventory.findCurrent(fresh.map(({ registrationId }) => registrationId));
     return fresh.filter((plan) => {
       const record = current.get(plan.registrationId);
@@ -163,15 +143,15 @@ export class MassRun {
     const { index, registrationId } = plan;
     const admission = admit({ registrationId, keyIdentifier: keyIdentifierOf(plan) }, record, this.#rules);
     if (admission === 'issue') return true;
-    this.#inFlight.delete(registrationId);
+    this.#underWay.leave(registrationId);
     if (admission === 'skip') this.#progress.skipped += 1;
     else this.#refuse({ index, registrationId, error: admission.refuse });
     return false;
   }
 
-  async #write(signed: readonly SignedDevice[]): Promise<WrittenBatch> {
+  async #write(signed: SignedBatch): Promise<WrittenBatch> {
     const good: { plan: PlannedDevice; device: IssuedDevice }[] = [];
-    for (const one of signed) {
+    for (const one of signed.unpack()) {
       if ('device' in one) good.push(one);
       else this.#refuseSigned(one);
     }
@@ -191,8 +171,8 @@ export class MassRun {
       certificates: devices.map(({ plan, device }) => toNewCertificate(device, plan)),
     };
     try {
-      const ids = await this.#record({ issued, delivered: this.#takenRanges() });
-      this.#forgetTaken();
+      const ids = await this.#record({ issued, delivered: this.#underWay.taken });
+      this.#underWay.settle();
       return { written: devices, ids };
     } catch (error) {
       if (!(error instanceof PkiError) || error.code !== 'ERR_PKI_ALREADY_ISSUED') throw error;
@@ -217,20 +197,8 @@ export class MassRun {
     return devices.filter((one) => !lost.has(one));
   }
 
-  #takenRanges(): IdRange[] {
-    return this.#handedOut.flatMap(({ ids, taken }) =>
-      ids && taken > 0 ? [{ first: ids.first, last: ids.first + taken - 1 }] : [],
-    );
-  }
-
-  #forgetTaken(): void {
-    for (const { devices } of this.#handedOut.splice(0)) {
-      for (const { registrationId } of devices) this.#inFlight.delete(registrationId);
-    }
-  }
-
   #refuseSigned({ plan: { index, registrationId }, error }: { plan: PlannedDevice; error: PkiError }): void {
-    this.#inFlight.delete(registrationId);
+    this.#underWay.leave(registrationId);
     this.#refuse({ index, registrationId, error });
   }
 

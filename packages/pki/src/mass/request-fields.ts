@@ -1,4 +1,4 @@
-import { isEqual, readElement, readElements, readSingleCommonName, tag } from './der.ts';
+import { isEqual, readElement, readElements, readSingleCommonName, tag } from '../der.ts';
 
 /** Where the parts of a certificate request lie that mass issuing reads from it; offsets in its DER. */
 export interface RequestFields {
