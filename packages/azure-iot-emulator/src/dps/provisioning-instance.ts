@@ -1,6 +1,6 @@
 import type { Shelf } from '../data/shelf.ts';
 import { looseShelf } from '../data/store.ts';
-import type { Certificate } from './certificate.ts';
+import type { Certificate } from '../certificates/certificate.ts';
 import { defaultDpsLimits, type DpsLimits } from './dps-limits.ts';
 import { EnrollmentStore } from './enrollment-store.ts';
 import { RegistrationStore } from './registration-record.ts';

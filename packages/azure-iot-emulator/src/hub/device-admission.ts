@@ -51,11 +51,12 @@ export interface Refused {
 export async function admit(host: AdmissionHost, name: ClientName, connect: MqttConnect): Promise<Admitted | Refused> {
   const throttled = await throttle(host.quotas);
   if (throttled) return throttled;
+  if (host.state().isClosed) return { refusal: 5, reason: `hub ${host.name} is deleted` };
   const who = describeClient(typeof name === 'string' ? { deviceId: name, moduleId: undefined } : name);
   const client = host.registry.find(name);
   if (!client) return { refusal: 5, reason: `${who} is not registered at hub ${host.name}` };
   const { authorities, localAuthentication } = host.state();
-  const access = await checkAccess({
+  const access = checkAccess({
     identity: client.identity,
     connect,
     authorities,
@@ -71,12 +72,8 @@ export async function admit(host: AdmissionHost, name: ClientName, connect: Mqtt
       reason: `${who}: hub ${host.name} takes no shared access signatures from it, only certificates`,
     };
   }
-  // After the check, which takes its time: all of this may have changed meanwhile.
-  if (host.state().isClosed) return { refusal: 5, reason: `hub ${host.name} is deleted` };
   const device = 'device' in client ? client.device : client;
-  if (device.identity.status === 'disabled' || host.registry.find(name) !== client) {
-    return { refusal: 5, reason: `${who} is disabled or deleted` };
-  }
+  if (device.identity.status === 'disabled') return { refusal: 5, reason: `${who} is disabled` };
   const { expiredToken, expiredCertificate } = host.assumptions;
   const ends = (isSas ? expiredToken : expiredCertificate) === 'disconnect';
   return { client, method: access.method, expiresMs: ends ? access.expiresMs : undefined };
