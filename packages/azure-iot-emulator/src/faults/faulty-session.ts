@@ -27,10 +27,12 @@ export class FaultySession implements MqttSession {
   /** What the service gets to write to. */
   readonly client: MqttClient;
   readonly #options: FaultySessionOptions;
+  readonly #faults: FaultRegistry;
   #session: MqttSession | undefined;
 
   constructor(options: FaultySessionOptions) {
     this.#options = options;
+    this.#faults = options.faults;
     this.subject = options.subject;
     const { client } = options;
     this.client = {
@@ -71,8 +73,7 @@ export class FaultySession implements MqttSession {
   }
 
   publish(packet: Publish): Promise<void> | undefined {
-    const { faults } = this.#options;
-    if (faults.isQuiet) return this.#pass(packet);
+    if (this.#faults.isQuiet) return this.#pass(packet);
     return this.#publishWithFaults(packet);
   }
 

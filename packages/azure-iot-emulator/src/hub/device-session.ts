@@ -1,7 +1,7 @@
 import type { ConnectRefusal, MqttClient, MqttSession, SubscriptionRefusal } from '../mqtt/service.ts';
 import type { StartTimer } from '../mqtt/timer.ts';
 import { messageTopic, packetIdOf } from './cloud-to-device.ts';
-import { parseDevicePublish, subscriptionKind, type SubscriptionKind } from './device-topic.ts';
+import { type DevicePublish, parseDevicePublish, subscriptionKind, type SubscriptionKind } from './device-topic.ts';
 import { type MethodCall, type MethodResponse, PendingMethods } from './direct-method.ts';
 import type { HubAssumptions } from './hub-assumptions.ts';
 import type { HubClient, Subscriptions } from './hub-client.ts';
@@ -52,6 +52,9 @@ export class DeviceSession implements MqttSession {
   #subscriptions: Subscriptions = new Map();
   #isOpen = false;
   #isDisplaced = false;
+  #lastActivityMs = 0;
+  #lastTopic = '';
+  #lastPublish: DevicePublish | undefined;
   #stopExpiry: () => void = () => undefined;
 
   constructor(options: DeviceSessionOptions) {
@@ -80,7 +83,7 @@ export class DeviceSession implements MqttSession {
       // Read again: the device keeps a map of its own.
       this.#subscriptions = this.#device.keptSubscriptions;
     }
-    this.#device.connectionStateUpdatedMs = this.#device.lastActivityMs = host.now();
+    this.#device.connectionStateUpdatedMs = this.#lastActivityMs = host.now();
     if (expiresMs !== undefined) {
       this.#stopExpiry = host.startTimer(Math.max(0, expiresMs - host.now()), () =>
         this.close(
@@ -121,7 +124,7 @@ export class DeviceSession implements MqttSession {
     readonly payload: Uint8Array;
     readonly retain: boolean;
   }): Promise<void> | undefined {
-    this.#device.lastActivityMs = this.#options.host.now();
+    this.#lastActivityMs = this.#options.host.now();
     return this.#take(packet);
   }
 
@@ -132,6 +135,7 @@ export class DeviceSession implements MqttSession {
     this.#stopExpiry();
     if (this.#device.session === this) {
       this.#device.session = undefined;
+      this.#device.lastActivityMs = this.#lastActivityMs;
       this.#device.connectionStateUpdatedMs = host.now();
     }
     this.#device.messages.releaseAll();
@@ -152,6 +156,11 @@ export class DeviceSession implements MqttSession {
 
   close(reason: string): void {
     this.#options.client.close(reason);
+  }
+
+  /** Milliseconds since 1970. */
+  get lastActivityMs(): number {
+    return this.#lastActivityMs;
   }
 
   get takesMethods(): boolean {
@@ -195,7 +204,7 @@ export class DeviceSession implements MqttSession {
     readonly payload: Uint8Array;
     readonly retain: boolean;
   }): Promise<void> | undefined {
-    const publish = parseDevicePublish(packet.topic, this.#device.identity);
+    const publish = this.#publishTo(packet.topic);
     switch (publish?.kind) {
       case undefined:
         throw new Error(`publish to a topic that the hub doesn't know: ${packet.topic}`);
@@ -209,6 +218,15 @@ export class DeviceSession implements MqttSession {
         this.#methods.answer(publish.requestId, publish.status, packet.payload);
         return undefined;
     }
+  }
+
+  /** A device sends to one topic over and over. */
+  #publishTo(topic: string): DevicePublish | undefined {
+    if (topic !== this.#lastTopic) {
+      this.#lastPublish = parseDevicePublish(topic, this.#device.identity);
+      this.#lastTopic = topic;
+    }
+    return this.#lastPublish;
   }
 
   /** Under a throttle the acknowledgement waits; there is no other way to slow a device down. */

@@ -29,7 +29,7 @@ import type { JsonObject } from './json.ts';
 import type { ProvisionedDevice } from './provisioned-device.ts';
 import { RecordLog } from './record-log.ts';
 import { createDefaultPolicies, type SharedAccessPolicy } from './shared-access-policy.ts';
-import { telemetryMessage, type TelemetryMessage, telemetrySize } from './telemetry.ts';
+import { TelemetryLog } from './telemetry-log.ts';
 import { patchTwin, replaceTwin } from './twin.ts';
 
 /** Options of {@link IotHub}. */
@@ -56,8 +56,7 @@ export interface IotHubOptions {
   readonly shelf?: Shelf;
 }
 
-/** Telemetry and feedback that a hub keeps for its readers; the oldest go first. */
-const keptTelemetry = { mostRecords: 50_000, mostBytes: 64 * 1024 * 1024 };
+/** Feedback that a hub keeps for its readers; the oldest goes first. */
 const keptFeedback = { mostRecords: 10_000, mostBytes: Infinity };
 
 type Timers = Required<Pick<IotHubOptions, 'startTimer' | 'startWaitTimer'>>;
@@ -69,7 +68,7 @@ export class IotHub {
   readonly sharedAccessPolicies: readonly SharedAccessPolicy[];
   readonly registry: DeviceRegistry;
   /** What devices sent: the newest 50,000 messages of 64 MiB in all at most. */
-  readonly telemetry: RecordLog<TelemetryMessage>;
+  readonly telemetry: TelemetryLog;
   /** What became of cloud-to-device messages whose senders asked: the newest 10,000. */
   readonly feedback: RecordLog<FeedbackRecord>;
   /** The same, as back ends fetch it: in batches, under a lock. */
@@ -93,12 +92,7 @@ export class IotHub {
     const { startWaitTimer = startTimer } = options;
     this.sharedAccessPolicies = shelf.value('policies', () => createDefaultPolicies(this.#randomBytes)).current;
     this.quotas = new HubQuotas({ mode: options.quotas ?? 'off', now, startTimer, assumptions });
-    this.telemetry = new RecordLog({
-      ...keptTelemetry,
-      sizeOf: telemetrySize,
-      startTimer: startWaitTimer,
-      shelf: shelf.shelf('telemetry'),
-    });
+    this.telemetry = new TelemetryLog({ startTimer: startWaitTimer, shelf: shelf.shelf('telemetry') });
     this.feedback = new RecordLog({
       ...keptFeedback,
       sizeOf: () => 0,
@@ -276,8 +270,7 @@ export class IotHub {
       ...{ name, now, registry, assumptions, quotas, ...timers },
       policies: this.sharedAccessPolicies,
       log: (line) => log(`${name}: ${line}`),
-      takeTelemetry: (received) =>
-        this.telemetry.append((sequenceNumber) => telemetryMessage(received, sequenceNumber)),
+      takeTelemetry: (received) => this.telemetry.take(received),
       isOwnHost: (hostName) => this.answersTo(hostName),
       errorContext: () => this.errorContext(),
     });

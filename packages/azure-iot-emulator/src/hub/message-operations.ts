@@ -67,16 +67,19 @@ function streamLog<T extends LogRecord & { readonly deviceId: string }>(
   toJson: (record: T) => JsonObject,
 ): ServiceReply {
   const after = readNumber(query.after, 'after', Number.MAX_SAFE_INTEGER);
+  const records = log.follow(after);
   async function* lines(): AsyncGenerator<string> {
     // Headers go out with the first bytes; an empty line lets the client know that it is listening.
     yield '\n';
-    for await (const record of log.follow(after)) {
+    for await (const record of records) {
       if (query.deviceId === undefined || record.deviceId === query.deviceId) {
         yield `${JSON.stringify(toJson(record))}\n`;
       }
     }
   }
-  return { status: 200, stream: Readable.from(lines()), headers: { 'content-type': 'application/x-ndjson' } };
+  const stream = Readable.from(lines());
+  stream.once('close', () => void records.return());
+  return { status: 200, stream, headers: { 'content-type': 'application/x-ndjson' } };
 }
 
 /** Answers at once with what there is above `after`, or waits `waitMs` for the first that comes. */
