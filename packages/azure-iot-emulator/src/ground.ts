@@ -37,7 +37,7 @@ export async function layGround(store: Store, options: StartAzureIotOptions): Pr
   const clock = openClock(shelf, options);
   const identity = await openIdentity(shelf, clock.now);
   const faults = new FaultRegistry();
-  const certificates = new ServerCertificates(identity.server, faults);
+  const certificates = new ServerCertificates({ usual: identity.server, faults, now: clock.now });
   const committed = (): Promise<void> | undefined => store.committed();
   const keptPorts = shelf.map<Ports>('ports');
   const ports = choosePorts(keptPorts.get('ports'), options);

@@ -18,7 +18,7 @@ export interface HttpPlanesOptions {
   readonly registration: DeviceRegistration;
   readonly tokens: TokenAuthority;
   /** For DPS's service plane. */
-  readonly dps: Pick<DpsServiceOptions, 'assumptions' | 'limits'>;
+  readonly dps: Pick<DpsServiceOptions, 'assumptions' | 'operations'>;
   /** As in {@link HttpAppOptions}. */
   readonly committed: () => Promise<void> | undefined;
 }

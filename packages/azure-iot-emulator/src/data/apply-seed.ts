@@ -3,6 +3,7 @@ import type { EmulatorCloud } from '../cloud.ts';
 import type { HttpPlanes, PlaneReply, PlaneRequest } from '../http-planes.ts';
 import type { PlaneName } from '../host-dispatch.ts';
 import type { IotHub } from '../hub/iot-hub.ts';
+import { isJsonObject } from '../hub/json.ts';
 import {
   readSeed,
   type Seed,
@@ -143,6 +144,7 @@ class Sowing {
       return;
     }
     await this.#write(where, plane, { method: 'PUT', host, path, body });
+    if (plane === 'resourceManager') await this.#untilActive({ method: 'GET', host, path });
     if (then) await this.#write(where, plane, { host, ...then });
     this.#target.sown.set(key, digest);
     this.report.written.push(where);
@@ -182,6 +184,16 @@ class Sowing {
     const { status, body } = isThere ? await this.#call(plane, { ...request, ifMatch: '*' }) : first;
     if (status >= 200 && status < 300) return;
     throw seedError(where, `what ${plane} accepts`, `${status} ${body === undefined ? '' : JSON.stringify(body)}`);
+  }
+
+  /** With `operationPolls` a resource is usable after that many looks at it. */
+  async #untilActive(request: Omit<PlaneRequest, 'token'>): Promise<void> {
+    for (;;) {
+      const { body } = await this.#call('resourceManager', request);
+      const { properties } = isJsonObject(body) ? body : {};
+      const { state = 'Active' } = isJsonObject(properties) ? properties : {};
+      if (state === 'Active') return;
+    }
   }
 
   #call(plane: PlaneName, request: Omit<PlaneRequest, 'token'>): Promise<PlaneReply> {

@@ -63,12 +63,16 @@ export class DeviceRegistration {
     const { now, limits = defaultDpsLimits } = options;
     this.#options = options;
     this.#assumptions = options.assumptions ?? defaultDpsAssumptions;
-    this.#operations = (options.shelf ?? looseShelf()).map('registrationOperations');
+    const shelf = options.shelf ?? looseShelf();
+    this.#operations = shelf.map('registrationOperations');
     this.retryAfterSeconds = options.retryAfterSeconds;
-    this.#polls = new RateLimit({ calls: limits.pollsPerTenSeconds, windowMs: 10_000, what: 'polls', now });
+    this.#polls = new RateLimit({
+      ...{ calls: limits.pollsPerTenSeconds, windowMs: 10_000, what: 'polls', now },
+      kept: shelf.map('polls'),
+    });
     this.#registrations = new RateLimit({
       ...{ calls: limits.registrationsPerMinute, windowMs: 60_000 },
-      ...{ what: 'registrations', now },
+      ...{ what: 'registrations', now, kept: shelf.map('registerCalls') },
     });
   }
 

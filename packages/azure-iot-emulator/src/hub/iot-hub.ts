@@ -91,7 +91,7 @@ export class IotHub {
     this.#lastMessage = shelf.value('lastMessage', () => 0);
     const { startWaitTimer = startTimer } = options;
     this.sharedAccessPolicies = shelf.value('policies', () => createDefaultPolicies(this.#randomBytes)).current;
-    this.quotas = new HubQuotas({ mode: options.quotas ?? 'off', now, startTimer, assumptions });
+    this.quotas = new HubQuotas({ mode: options.quotas ?? 'off', now, startTimer, assumptions, shelf });
     this.telemetry = new TelemetryLog({ startTimer: startWaitTimer, shelf: shelf.shelf('telemetry') });
     this.feedback = new RecordLog({
       ...keptFeedback,
@@ -99,7 +99,11 @@ export class IotHub {
       startTimer: startWaitTimer,
       shelf: shelf.shelf('feedback'),
     });
-    this.feedbackEndpoint = new FeedbackEndpoint({ now, newLockToken: () => this.#newId() });
+    this.feedbackEndpoint = new FeedbackEndpoint({
+      now,
+      newLockToken: () => this.#newId(),
+      shelf: shelf.shelf('feedbackEndpoint'),
+    });
     this.registry = new DeviceRegistry({
       now,
       startTimer,
