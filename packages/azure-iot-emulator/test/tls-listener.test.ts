@@ -128,6 +128,16 @@ describe('one port for all protocols', () => {
     await client.ended;
   });
 
+  it('fail: AMQP is let go of, and the log says why', async () => {
+    const log: string[] = [];
+    const { port } = await open({ log: (line) => log.push(line) });
+    const socket = await handshake(port);
+    socket.write(Buffer.from('AMQP\x03\x01\x00\x00'));
+    socket.resume();
+    await once(socket, 'close');
+    expect(log.join('\n')).toContain('it speaks AMQP, which the emulator does not');
+  });
+
   it('ok: a CONNECT that arrives byte by byte is understood', async () => {
     const { port } = await open();
     const socket = await handshake(port);

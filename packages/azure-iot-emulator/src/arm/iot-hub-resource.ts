@@ -1,9 +1,11 @@
 import type { Shelf } from '../data/shelf.ts';
-import type { LocalAuthentication } from '../hub/device-admission.ts';
+import type { LocalAuthentication } from '../hub/hub-access.ts';
 import { IotHub, type IotHubOptions } from '../hub/iot-hub.ts';
 import { isJsonObject, type JsonObject } from '../hub/json.ts';
+import type { SharedAccessPolicy } from '../hub/shared-access-policy.ts';
 import type { ArmAssumptions } from './arm-assumptions.ts';
 import { ProviderError } from './arm-error.ts';
+import { parsePolicies } from './authorization-policy.ts';
 import { CaCertificates } from './ca-certificates.ts';
 import { parseLocalAuthentication, settleHub } from './hub-settings.ts';
 import { UNCHANGING } from './iot-hub-json.ts';
@@ -33,7 +35,6 @@ const MESSAGING = {
 
 const UNSUPPORTED = {
   ...UNCHANGING,
-  authorizationPolicies: [],
   publicNetworkAccess: 'Enabled',
   networkRuleSets: {},
   privateEndpointConnections: [],
@@ -49,6 +50,9 @@ export function checkIotHubName(name: string): void {
     `IotHub name '${name}' is invalid: expected 3 to 50 letters, digits or hyphens, with a letter or digit at both ends.`,
   );
 }
+
+/** "Control access to IoT Hub"; RegistryWrite includes reading. */
+const RIGHTS = ['RegistryRead', 'RegistryWrite', 'ServiceConnect', 'DeviceConnect'] as const;
 
 /** A new hub. Its settings come from {@link applyIotHubRequest}. */
 export function createIotHub(
@@ -105,13 +109,15 @@ function openHub(name: string, options: HubOptions): Pick<IotHubResource, 'hub' 
 /**
  * Takes over what a PUT says; changes nothing where it throws.
  *
- * @throws {ProviderError} wrongSku
+ * @throws {ProviderError} wrongSku, argumentInvalid
  * @throws {GatewayError} NotImplemented
  */
 export function applyIotHubRequest(resource: IotHubResource, request: ResourceRequest): void {
   refuseUnsupported(request.properties, UNSUPPORTED, 'a hub');
   const messaging = parseMessaging(request.properties, resource.messaging);
+  const policies = parseHubPolicies(request.properties['authorizationPolicies'], resource.hub.sharedAccessPolicies);
   resource.sku = parseSku(request.sku, SKUS);
+  if (policies) resource.hub.setSharedAccessPolicies(policies);
   resource.tags = request.tags;
   resource.messaging = messaging;
   resource.localAuthentication = parseLocalAuthentication(request.properties);
@@ -125,6 +131,19 @@ export function applyIotHubRequest(resource: IotHubResource, request: ResourceRe
       typeof retentionTimeInDays === 'number' ? retentionTimeInDays : resource.events.retentionTimeInDays,
     partitionCount: typeof partitionCount === 'number' ? partitionCount : resource.events.partitionCount,
   };
+}
+
+/** Without them, and for the `[]` of Microsoft's examples, those that there are stay. */
+function parseHubPolicies(
+  value: unknown,
+  stored: readonly SharedAccessPolicy[],
+): readonly SharedAccessPolicy[] | undefined {
+  if (value == null || (Array.isArray(value) && value.length === 0)) return undefined;
+  return parsePolicies(value, { rights: RIGHTS, stored }).map((policy) =>
+    policy.rights.includes('RegistryWrite')
+      ? { ...policy, rights: RIGHTS.filter((right) => right === 'RegistryRead' || policy.rights.includes(right)) }
+      : policy,
+  );
 }
 
 /**

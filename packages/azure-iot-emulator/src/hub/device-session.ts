@@ -6,8 +6,9 @@ import { type MethodCall, type MethodResponse, PendingMethods } from './direct-m
 import type { HubAssumptions } from './hub-assumptions.ts';
 import type { HubClient, Subscriptions } from './hub-client.ts';
 import { type ErrorContext, HubError } from './hub-error.ts';
-import type { JsonObject, JsonValue } from './json.ts';
 import type { HubQuotas } from './hub-quotas.ts';
+import { requireStandard } from './hub-tier.ts';
+import type { JsonObject, JsonValue } from './json.ts';
 import type { AuthenticationMethod, ReceivedTelemetry } from './telemetry.ts';
 import { TwinRequests } from './twin-requests.ts';
 
@@ -211,8 +212,10 @@ export class DeviceSession implements MqttSession {
       case 'telemetry':
         return this.#takeTelemetry(publish.bag, packet, false);
       case 'twinGet':
+        requireStandard(this.#options.host.quotas.tier, 'twins');
         return this.#twinRequests.get(publish.requestId);
       case 'reportedPatch':
+        requireStandard(this.#options.host.quotas.tier, 'twins');
         return this.#twinRequests.report(publish.requestId, packet.payload);
       case 'methodResponse':
         this.#methods.answer(publish.requestId, publish.status, packet.payload);

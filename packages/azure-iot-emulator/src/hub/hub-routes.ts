@@ -5,6 +5,7 @@ import { bulkOperations } from './bulk-operations.ts';
 import { feedbackOperations } from './feedback-operations.ts';
 import type { HubDirectory } from './hub-directory.ts';
 import { classicErrorBody, type ErrorContext, HubError, methodErrorBody } from './hub-error.ts';
+import { requireStandard } from './hub-tier.ts';
 import { identityOperations } from './identity-operations.ts';
 import type { IotHub } from './iot-hub.ts';
 import type { JsonValue } from './json.ts';
@@ -75,6 +76,7 @@ async function answer(operation: ServiceOperation, { request, reply, options }: 
   const { authorization } = request.headers;
   const path = pathOf(request).replace(/^\/|\/$/g, '');
   await authorizeCall(hub, options.tokens, { authorization, path, right: operation.right });
+  if (operation.standardOnly !== undefined) requireStandard(hub.quotas.tier, operation.standardOnly);
   const query = request.query as Record<string, string | undefined>;
   if (operation.isEmulatorsOwn !== true) checkApiVersion(query['api-version'], request.url);
   const call: ServiceRequest = {

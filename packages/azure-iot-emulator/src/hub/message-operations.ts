@@ -9,13 +9,15 @@ import type { TelemetryMessage } from './telemetry.ts';
 
 const longestWaitMs = 60_000;
 
+const standardOnly = 'cloud-to-device messages';
+
 /**
  * Messages. Azure has the purge over HTTP; sending, telemetry and feedback in order it has over AMQP only, so those are
  * the emulator's own.
  */
 export const messageOperations: readonly ServiceOperation[] = [
   ...['/devices/:deviceId', '/devices/:deviceId/modules/:moduleId'].flatMap((path): ServiceOperation[] => [
-    { method: 'DELETE', path: `${path}/commands`, right: 'ServiceConnect', handle: purge },
+    { method: 'DELETE', path: `${path}/commands`, right: 'ServiceConnect', standardOnly, handle: purge },
     {
       method: 'POST',
       path: `${path}/messages/devicebound`,
@@ -23,6 +25,7 @@ export const messageOperations: readonly ServiceOperation[] = [
       isEmulatorsOwn: true,
       meter: 'messages',
       isMessage: true,
+      standardOnly,
       handle: send,
     },
   ]),

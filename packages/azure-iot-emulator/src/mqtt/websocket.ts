@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { createWebSocketStream, WebSocketServer } from 'ws';
+import { originProblem } from '../request-origin.ts';
 import { largestPacketBytes } from './packet-limit.ts';
 
 /** Path and subprotocol of MQTT over WebSocket at DPS and IoT Hub alike ("Communicate with an IoT hub using MQTT"). */
@@ -9,7 +10,8 @@ const subprotocol = 'mqtt';
 
 /**
  * Lets an HTTP server take WebSocket upgrades for MQTT and hands each on as a byte stream. Anything else is answered
- * with the reason in plain text: 404 for another path, 501 for another subprotocol, such as AMQP's `AMQPWSB10`.
+ * with the reason in plain text: 403 for another site's page, 404 for another path, 501 for another subprotocol, such as
+ * AMQP's `AMQPWSB10`.
  */
 export function attachMqttOverWebSocket(
   server: Server,
@@ -37,6 +39,8 @@ export function attachMqttOverWebSocket(
 }
 
 function refusalOf(request: IncomingMessage): { readonly status: string; readonly text: string } | undefined {
+  const foreign = originProblem(request.headers);
+  if (foreign !== undefined) return { status: '403 Forbidden', text: foreign };
   const asked = request.url?.split('?')[0]?.replace(/%24/gi, '$') ?? '';
   if (asked.toLowerCase() !== path) {
     return { status: '404 Not Found', text: `MQTT over WebSocket is at ${path}, not at ${asked}` };
