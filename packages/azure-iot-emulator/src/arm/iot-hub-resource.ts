@@ -9,7 +9,14 @@ import { parsePolicies } from './authorization-policy.ts';
 import { CaCertificates } from './ca-certificates.ts';
 import { parseLocalAuthentication, settleHub } from './hub-settings.ts';
 import { UNCHANGING } from './iot-hub-json.ts';
-import { parseSku, type Resource, type ResourceAddress, type ResourceRequest, type ResourceState } from './resource.ts';
+import {
+  newResource,
+  parseSku,
+  type Resource,
+  type ResourceAddress,
+  type ResourceRequest,
+  type ResourceState,
+} from './resource.ts';
 import { refuseUnsupported } from './unsupported-property.ts';
 
 /** An IoT Hub as Resource Manager has it. */
@@ -58,17 +65,12 @@ const RIGHTS = ['RegistryRead', 'RegistryWrite', 'ServiceConnect', 'DeviceConnec
 export function createIotHub(
   address: ResourceAddress,
   request: ResourceRequest,
-  { etag, ...options }: HubOptions & { readonly etag: string },
+  options: HubOptions & { readonly etag: string },
 ): IotHubResource {
   // What a failed attempt of the same name may have left.
   options.shelf.drop();
   return {
-    address,
-    location: request.location,
-    tags: {},
-    sku: {},
-    etag,
-    createdMs: options.now(),
+    ...newResource(address, request, options),
     events: { retentionTimeInDays: 1, partitionCount: 4 },
     messaging: MESSAGING,
     localAuthentication: undefined,

@@ -8,7 +8,14 @@ import { ProviderError } from './arm-error.ts';
 import { newPolicy, parsePolicies } from './authorization-policy.ts';
 import { CaCertificates } from './ca-certificates.ts';
 import { type LinkedHubEntry, parseLinkedHubs } from './linked-hub.ts';
-import { parseSku, type Resource, type ResourceAddress, type ResourceRequest, type ResourceState } from './resource.ts';
+import {
+  newResource,
+  parseSku,
+  type Resource,
+  type ResourceAddress,
+  type ResourceRequest,
+  type ResourceState,
+} from './resource.ts';
 import { refuseUnsupported } from './unsupported-property.ts';
 
 /** A DPS as Resource Manager has it. */
@@ -52,17 +59,12 @@ export function checkProvisioningServiceName(name: string): void {
 export function createProvisioningService(
   address: ResourceAddress,
   request: ResourceRequest,
-  { etag, ...options }: InstanceOptions & { readonly etag: string },
+  options: InstanceOptions & { readonly etag: string },
 ): ProvisioningService {
   // What a failed attempt of the same name may have left.
   options.shelf.drop();
   return {
-    address,
-    location: request.location,
-    tags: {},
-    sku: {},
-    etag,
-    createdMs: options.now(),
+    ...newResource(address, request, options),
     linkedHubs: [],
     ...openInstance(address.name, options),
   };

@@ -28,6 +28,15 @@ export interface Resource {
   pending: { readonly kind: 'create' | 'update' | 'delete'; readonly operation: Operation } | undefined;
 }
 
+/** What a new resource of any kind begins with; the rest comes from its own part of the first PUT. */
+export function newResource(
+  address: ResourceAddress,
+  { location }: ResourceRequest,
+  { etag, now }: { readonly etag: string; readonly now: () => number },
+): Omit<Resource, 'pending'> {
+  return { address, location, tags: {}, sku: {}, etag, createdMs: now() };
+}
+
 /** A resource as it is stored. */
 export type ResourceState<Item extends Resource> = Omit<Item, 'pending' | 'certificates' | 'hub' | 'instance'> & {
   readonly pending?: { readonly kind: 'create' | 'update' | 'delete'; readonly operationId: string };
