@@ -71,9 +71,10 @@ export async function listenTls(options: ListenTlsOptions): Promise<TlsListener>
   const settings = { log: () => undefined, now: Date.now, startTimer: startSystemTimer, ...options };
   const limits = { ...defaultConnectionLimits, ...options.limits };
   const httpServer = createHandedHttpServer(options.http, limits);
-  attachMqttOverWebSocket(httpServer, (stream, request) =>
-    serveMqtt({ ...settings, stream, presentedChain: presentedChain(request.socket) }),
-  );
+  attachMqttOverWebSocket(httpServer, {
+    log: settings.log,
+    serve: (stream, request) => serveMqtt({ ...settings, stream, presentedChain: presentedChain(request.socket) }),
+  });
   const { identityFor } = options;
   const server = createTlsServer({
     ...contextOptions(options.identity),
