@@ -25,6 +25,7 @@ import type { JsonObject } from './json.ts';
 import type { ProvisionedDevice } from './provisioned-device.ts';
 import type { RecordLog } from './record-log.ts';
 import type { SharedAccessPolicy } from './shared-access-policy.ts';
+import type { TelemetryMessage } from './telemetry.ts';
 import { TelemetryLog } from './telemetry-log.ts';
 import { patchTwin, replaceTwin } from './twin.ts';
 
@@ -60,7 +61,7 @@ export class IotHub {
   readonly hostName: string;
   readonly registry: DeviceRegistry;
   /** What devices sent: the newest 50,000 messages of 64 MiB in all at most. */
-  readonly telemetry: TelemetryLog;
+  readonly telemetry: RecordLog<TelemetryMessage>;
   readonly quotas: HubQuotas;
   readonly assumptions: HubAssumptions;
   readonly now: () => number;
@@ -82,7 +83,8 @@ export class IotHub {
     const { startWaitTimer = startTimer } = options;
     this.#access = new HubAccess(shelf, this.#randomBytes);
     this.quotas = new HubQuotas({ mode: options.quotas ?? 'off', now, startTimer, assumptions, shelf });
-    this.telemetry = new TelemetryLog({ startTimer: startWaitTimer, shelf: shelf.shelf('telemetry') });
+    const telemetry = new TelemetryLog({ startTimer: startWaitTimer, shelf: shelf.shelf('telemetry') });
+    this.telemetry = telemetry;
     this.#feedback = new HubFeedback({
       ...{ now, startTimer: startWaitTimer, shelf },
       newLockToken: () => this.#newId(),
@@ -96,7 +98,7 @@ export class IotHub {
       checkEdge: () => requireStandard(this.quotas.tier, 'IoT Edge'),
       onMessageSettled: (identity, message, outcome) => this.#feedback.add(identity, message, outcome),
     });
-    this.#connections = this.#openConnections({ startTimer, startWaitTimer, log: options.log });
+    this.#connections = this.#openConnections(telemetry, { startTimer, startWaitTimer, log: options.log });
   }
 
   /** True for this hub's host name in any case and with any port, and for the names that Azure would give it. */
@@ -271,16 +273,16 @@ export class IotHub {
     this.feedback.close();
   }
 
-  #openConnections({
-    log = () => undefined,
-    ...timers
-  }: Timers & { readonly log: IotHubOptions['log'] }): HubConnections {
+  #openConnections(
+    telemetry: TelemetryLog,
+    { log = () => undefined, ...timers }: Timers & { readonly log: IotHubOptions['log'] },
+  ): HubConnections {
     const { name, now, registry, assumptions, quotas } = this;
     return new HubConnections({
       ...{ name, now, registry, assumptions, quotas, ...timers },
       access: this.#access,
       log: (line) => log(`${name}: ${line}`),
-      takeTelemetry: (received) => this.telemetry.take(received),
+      takeTelemetry: (received) => telemetry.take(received),
       isOwnHost: (hostName) => this.answersTo(hostName),
       errorContext: () => this.errorContext(),
     });

@@ -43,7 +43,9 @@ export function serveMqtt(options: ServeMqttOptions): void {
 type State = 'new' | 'connecting' | 'open' | 'closed';
 
 class MqttConnection implements MqttClient {
-  readonly #options: ServeMqttOptions;
+  readonly #options: Omit<ServeMqttOptions, 'presentedChain'>;
+  /** Until the service has it. */
+  #presentedChain: readonly Uint8Array[];
   readonly #stream: Duplex;
   readonly #reader: PacketReader;
   readonly #inbound: InboundPublishes;
@@ -59,8 +61,9 @@ class MqttConnection implements MqttClient {
   #isFrozen = false;
   #isSilent = false;
 
-  constructor(options: ServeMqttOptions) {
+  constructor({ presentedChain, ...options }: ServeMqttOptions) {
     this.#options = options;
+    this.#presentedChain = presentedChain;
     this.#stream = options.stream;
     this.#trace = options.trace?.();
     this.#reader = new PacketReader({
@@ -199,7 +202,9 @@ class MqttConnection implements MqttClient {
       return;
     }
     try {
-      const answer = await service.connect(connectOf(packet, this.#options.presentedChain), this);
+      const connect = connectOf(packet, this.#presentedChain);
+      this.#presentedChain = [];
+      const answer = await service.connect(connect, this);
       if ('refusal' in answer) this.#refuse(answer.refusal, answer.reason);
       else this.#open(answer, packet);
     } catch (error) {

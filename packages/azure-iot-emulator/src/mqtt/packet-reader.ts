@@ -19,7 +19,8 @@ const noBytes = Buffer.alloc(0);
  */
 export class PacketReader {
   readonly #options: PacketReaderOptions;
-  readonly #parser = createParser();
+  /** Undefined between packets: a parser for each of ten thousand idle connections would be much memory. */
+  #parser: ReturnType<typeof createParser> | undefined;
   #isStopped = false;
   /** Of the packet that mqtt-packet is given: bytes of its fixed header so far; 0 between packets. */
   #headerBytes = 0;
@@ -32,10 +33,6 @@ export class PacketReader {
 
   constructor(options: PacketReaderOptions) {
     this.#options = options;
-    this.#parser.on('packet', (packet) => {
-      if (!this.#isStopped) options.onPacket(packet);
-    });
-    this.#parser.on('error', (error: Error) => this.#fail(`protocol error: ${error.message}`));
   }
 
   read(chunk: Buffer): void {
@@ -93,12 +90,23 @@ export class PacketReader {
     }
     const end = this.#isHeaderWhole ? Math.min(chunk.length, at + this.#owedBytes) : at;
     this.#owedBytes -= end - at;
+    const parser = (this.#parser ??= this.#newParser());
     if (this.#isHeaderWhole && this.#owedBytes === 0) {
       this.#headerBytes = 0;
       this.#isHeaderWhole = false;
+      this.#parser = undefined;
     }
-    this.#parser.parse(chunk.subarray(start, end));
+    parser.parse(chunk.subarray(start, end));
     return end;
+  }
+
+  #newParser(): ReturnType<typeof createParser> {
+    const parser = createParser();
+    parser.on('packet', (packet) => {
+      if (!this.#isStopped) this.#options.onPacket(packet);
+    });
+    parser.on('error', (error: Error) => this.#fail(`protocol error: ${error.message}`));
+    return parser;
   }
 
   /** MQTT 3.1.1 section 2.2: one byte of type and flags, then one to four of length, the lowest seven bits first. */

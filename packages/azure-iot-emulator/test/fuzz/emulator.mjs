@@ -43,7 +43,12 @@ door.listen(0, '127.0.0.1', () => {
   });
 });
 
+/** Half of the time every request and packet is looked at for a fault, which meets nobody. */
+let endFault;
+
 process.on('message', () => {
+  if (endFault) endFault();
+  endFault = endFault ? undefined : azure.emulator.faults.add({ kind: 'drop', deviceId: 'nobody' });
   globalThis.gc();
   globalThis.gc();
   const resources = {};
