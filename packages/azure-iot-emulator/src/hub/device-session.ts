@@ -4,7 +4,7 @@ import { messageTopic, packetIdOf } from './cloud-to-device.ts';
 import { type DevicePublish, parseDevicePublish, subscriptionKind, type SubscriptionKind } from './device-topic.ts';
 import { type MethodCall, type MethodResponse, PendingMethods } from './direct-method.ts';
 import type { HubAssumptions } from './hub-assumptions.ts';
-import type { HubClient, Subscriptions } from './hub-client.ts';
+import type { ClientIdentity, HubClient, Subscriptions } from './hub-client.ts';
 import { type ErrorContext, HubError } from './hub-error.ts';
 import type { HubQuotas } from './hub-quotas.ts';
 import { requireStandard } from './hub-tier.ts';
@@ -47,6 +47,9 @@ const largestTelemetryBytes = 256 * 1024;
 export class DeviceSession implements MqttSession {
   readonly sessionPresent: boolean;
   readonly #options: DeviceSessionOptions;
+  /** At hand, since every message asks for them. */
+  readonly #host: SessionHost;
+  readonly #identity: ClientIdentity;
   readonly #device: HubClient;
   readonly #methods: PendingMethods;
   readonly #twinRequests: TwinRequests;
@@ -60,6 +63,8 @@ export class DeviceSession implements MqttSession {
 
   constructor(options: DeviceSessionOptions) {
     this.#options = options;
+    this.#host = options.host;
+    this.#identity = options.device.identity;
     this.#device = options.device;
     this.#methods = new PendingMethods(options.host.startTimer, options.host.assumptions);
     this.#twinRequests = new TwinRequests({
@@ -125,7 +130,7 @@ export class DeviceSession implements MqttSession {
     readonly payload: Uint8Array;
     readonly retain: boolean;
   }): Promise<void> | undefined {
-    this.#lastActivityMs = this.#options.host.now();
+    this.#lastActivityMs = this.#host.now();
     return this.#take(packet);
   }
 
@@ -226,7 +231,7 @@ export class DeviceSession implements MqttSession {
   /** A device sends to one topic over and over. */
   #publishTo(topic: string): DevicePublish | undefined {
     if (topic !== this.#lastTopic) {
-      this.#lastPublish = parseDevicePublish(topic, this.#device.identity);
+      this.#lastPublish = parseDevicePublish(topic, this.#identity);
       this.#lastTopic = topic;
     }
     return this.#lastPublish;
@@ -241,15 +246,22 @@ export class DeviceSession implements MqttSession {
     if (payload.length > largestTelemetryBytes) {
       throw new Error(`a message of ${payload.length} bytes, at most ${largestTelemetryBytes} are allowed`);
     }
-    const { authenticationMethod, host } = this.#options;
-    const { identity } = this.#device;
+    const host = this.#host;
     host.quotas.countMessage(payload.length);
-    const take = (): void =>
-      host.takeTelemetry({ identity, authenticationMethod, enqueuedTimeMs: host.now(), bag, payload, retain, isWill });
     const wait = host.quotas.pass('telemetry');
-    if (wait) return wait.then(take);
-    take();
+    if (wait) return wait.then(() => host.takeTelemetry(this.#received(bag, { payload, retain }, isWill)));
+    host.takeTelemetry(this.#received(bag, { payload, retain }, isWill));
     return undefined;
+  }
+
+  #received(
+    bag: string,
+    { payload, retain }: { payload: Uint8Array; retain: boolean },
+    isWill: boolean,
+  ): ReceivedTelemetry {
+    const { authenticationMethod } = this.#options;
+    const identity = this.#identity;
+    return { identity, authenticationMethod, enqueuedTimeMs: this.#host.now(), bag, payload, retain, isWill };
   }
 
   #publishWill(will: { readonly topic: string; readonly payload: Uint8Array }): void {

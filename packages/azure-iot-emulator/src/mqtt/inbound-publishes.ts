@@ -15,13 +15,17 @@ export interface InboundPublishesOptions {
 
 /** PUBLISH packets on their way from a client to its session, acknowledged in the order of arrival [MQTT-4.6.0-2]. */
 export class InboundPublishes {
-  readonly #options: InboundPublishesOptions;
+  readonly #sendAcknowledgement: InboundPublishesOptions['acknowledge'];
+  readonly #onFailure: InboundPublishesOptions['onFailure'];
+  readonly #onChanged: InboundPublishesOptions['onChanged'];
   #underWay = 0;
   /** Settles when every packet before has been worked off; undefined while none is under way. */
   #last: Promise<unknown> | undefined;
 
-  constructor(options: InboundPublishesOptions) {
-    this.#options = options;
+  constructor({ acknowledge, onFailure, onChanged }: InboundPublishesOptions) {
+    this.#sendAcknowledgement = acknowledge;
+    this.#onFailure = onFailure;
+    this.#onChanged = onChanged;
   }
 
   get areTooMany(): boolean {
@@ -31,7 +35,7 @@ export class InboundPublishes {
   take(packet: IPublishPacket, session: MqttSession): void {
     const problem = problemOf(packet);
     if (problem !== undefined) {
-      this.#options.onFailure(problem);
+      this.#onFailure(problem);
       return;
     }
     const { topic, qos, retain } = packet;
@@ -41,7 +45,7 @@ export class InboundPublishes {
       if (done === undefined && this.#last === undefined) this.#acknowledge(packet);
       else this.#acknowledgeLater(packet, done);
     } catch (error) {
-      this.#options.onFailure(messageOf(error));
+      this.#onFailure(messageOf(error));
     }
   }
 
@@ -52,15 +56,15 @@ export class InboundPublishes {
         this.#underWay -= 1;
         if (this.#underWay === 0) this.#last = undefined;
         this.#acknowledge(packet);
-        this.#options.onChanged();
+        this.#onChanged();
       },
-      (error: unknown) => this.#options.onFailure(messageOf(error)),
+      (error: unknown) => this.#onFailure(messageOf(error)),
     );
-    this.#options.onChanged();
+    this.#onChanged();
   }
 
   #acknowledge({ qos, messageId }: IPublishPacket): void {
-    if (qos === 1 && messageId !== undefined) this.#options.acknowledge(messageId);
+    if (qos === 1 && messageId !== undefined) this.#sendAcknowledgement(messageId);
   }
 }
 

@@ -21,15 +21,21 @@ const noBytes = Buffer.alloc(0);
 
 /** Packets on their way to a client: everything said in one turn of the event loop leaves in one TLS record. */
 export class Outgoing {
-  readonly #options: OutgoingOptions;
+  readonly #stream: Duplex;
+  readonly #committed: OutgoingOptions['committed'];
+  readonly #onFailure: OutgoingOptions['onFailure'];
+  readonly #onWritten: OutgoingOptions['onWritten'];
   /** Encoded packets, `#length` bytes of them. */
   #bytes: Buffer = noBytes;
   #length = 0;
   #isScheduled = false;
   #isCorked = false;
 
-  constructor(options: OutgoingOptions) {
-    this.#options = options;
+  constructor({ stream, committed, onFailure, onWritten }: OutgoingOptions) {
+    this.#stream = stream;
+    this.#committed = committed;
+    this.#onFailure = onFailure;
+    this.#onWritten = onWritten;
   }
 
   send(packet: Packet): void {
@@ -69,14 +75,13 @@ export class Outgoing {
   #makeRoom(length: number): void {
     if (this.#length + length <= this.#bytes.length) return;
     const larger = Buffer.allocUnsafe(this.#length === 0 ? length : Math.max(64, 2 * (this.#length + length)));
-    this.#bytes.copy(larger, 0, 0, this.#length);
+    if (this.#length > 0) this.#bytes.copy(larger, 0, 0, this.#length);
     this.#bytes = larger;
   }
 
   #schedule(): void {
-    const { stream, onFailure } = this.#options;
-    if (stream.writableLength + this.#length > mostUnreadBytes) {
-      onFailure(`the client has left more than ${mostUnreadBytes} bytes unread`);
+    if (this.#stream.writableLength + this.#length > mostUnreadBytes) {
+      this.#onFailure(`the client has left more than ${mostUnreadBytes} bytes unread`);
     } else if (!this.#isScheduled) {
       this.#isScheduled = true;
       process.nextTick(() => this.#flush());
@@ -89,14 +94,14 @@ export class Outgoing {
       this.#isScheduled = false;
       return;
     }
-    const unsettled = this.#options.committed?.();
+    const unsettled = this.#committed?.();
     if (unsettled === undefined) {
       this.#write();
       return;
     }
     unsettled.then(
       () => this.#write(),
-      (error: unknown) => this.#options.onFailure(error instanceof Error ? error.message : String(error)),
+      (error: unknown) => this.#onFailure(error instanceof Error ? error.message : String(error)),
     );
   }
 
@@ -104,8 +109,8 @@ export class Outgoing {
     this.#isScheduled = false;
     const bytes = this.#length === this.#bytes.length ? this.#bytes : this.#bytes.subarray(0, this.#length);
     this.clear();
-    if (bytes.length === 0 || !this.#options.stream.writable) return;
-    this.#options.stream.write(bytes);
-    this.#options.onWritten();
+    if (bytes.length === 0 || !this.#stream.writable) return;
+    this.#stream.write(bytes);
+    this.#onWritten();
   }
 }

@@ -18,7 +18,8 @@ const noBytes = Buffer.alloc(0);
  * do, is read here; everything else, and what is malformed, goes to mqtt-packet as it arrives.
  */
 export class PacketReader {
-  readonly #options: PacketReaderOptions;
+  readonly #onPacket: PacketReaderOptions['onPacket'];
+  readonly #onFailure: PacketReaderOptions['onFailure'];
   /** Undefined between packets: a parser for each of ten thousand idle connections would be much memory. */
   #parser: ReturnType<typeof createParser> | undefined;
   #isStopped = false;
@@ -31,8 +32,9 @@ export class PacketReader {
   #topicBytes: Buffer = noBytes;
   #topic = '';
 
-  constructor(options: PacketReaderOptions) {
-    this.#options = options;
+  constructor({ onPacket, onFailure }: PacketReaderOptions) {
+    this.#onPacket = onPacket;
+    this.#onFailure = onFailure;
   }
 
   read(chunk: Buffer): void {
@@ -68,7 +70,7 @@ export class PacketReader {
       retain: (flags & 1) !== 0,
     };
     if (qos > 0) packet.messageId = chunk.readUInt16BE(topicEnd);
-    this.#options.onPacket(packet);
+    this.#onPacket(packet);
     return end;
   }
 
@@ -103,7 +105,7 @@ export class PacketReader {
   #newParser(): ReturnType<typeof createParser> {
     const parser = createParser();
     parser.on('packet', (packet) => {
-      if (!this.#isStopped) this.#options.onPacket(packet);
+      if (!this.#isStopped) this.#onPacket(packet);
     });
     parser.on('error', (error: Error) => this.#fail(`protocol error: ${error.message}`));
     return parser;
@@ -125,7 +127,7 @@ export class PacketReader {
   #fail(reason: string): void {
     if (this.#isStopped) return;
     this.#isStopped = true;
-    this.#options.onFailure(reason);
+    this.#onFailure(reason);
   }
 }
 
