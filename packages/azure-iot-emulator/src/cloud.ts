@@ -23,7 +23,7 @@ export interface EmulatorCloud {
   readonly subscriptionId: string;
   /** Holds a secret. */
   readonly servicePrincipal: ServicePrincipal;
-  /** Where the emulator listens on 127.0.0.1, whatever names and ports the other fields say. */
+  /** Where the emulator listens, whatever names and ports the other fields say. */
   readonly ports: EmulatorPorts;
 }
 
@@ -31,6 +31,8 @@ export interface EmulatorCloud {
 export interface CloudParts {
   readonly mqttPort: number;
   readonly httpsPort: number;
+  /** Undefined for 127.0.0.1. */
+  readonly address: string | undefined;
   /** `local`: names under .localhost with the ports behind them; `azure`: Microsoft's own, without ports. */
   readonly names: 'local' | 'azure';
   readonly trustedRootsPem: string;
@@ -39,14 +41,14 @@ export interface CloudParts {
 }
 
 /** The emulator's cloud for the ports that it listens on. */
-export function describeCloud({ mqttPort, httpsPort, names, ...rest }: CloudParts): EmulatorCloud {
+export function describeCloud({ mqttPort, httpsPort, address, names, ...rest }: CloudParts): EmulatorCloud {
   return {
     name: 'emulator',
     ...(names === 'azure' ? azureNames : localNames(mqttPort, httpsPort)),
     resourceManagerAudience: 'https://management.azure.com',
     provisioningServiceAudience: 'https://azure-devices-provisioning.net',
     hubAudience: 'https://iothubs.azure.net',
-    ports: { mqtt: mqttPort, https: httpsPort },
+    ports: { mqtt: mqttPort, https: httpsPort, ...(address !== undefined && { address }) },
     ...rest,
   };
 }

@@ -64,7 +64,7 @@ export async function openDoors({ mqttPort, httpsPort, trace, ...options }: Door
     rootPem: options.identity.rootPem,
     mqttServices,
     setHttpHandler: (next) => {
-      const guarded = guardOrigin(next);
+      const guarded = guardOrigin(next, options.log);
       handle = trace ? httpTrace(guarded, trace) : guarded;
     },
     close,

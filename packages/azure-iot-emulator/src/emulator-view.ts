@@ -8,7 +8,7 @@ export interface ProvisioningServiceView {
   readonly idScope: string;
   /** Registration records as they are now, in the order of their IDs. */
   readonly registrations: readonly RegistrationRecord[];
-  /** How many register calls were taken from this registration ID since the start, refused ones included. */
+  /** How many register calls were taken from this registration ID since it was created, refused ones included. */
   registerCalls(registrationId: string): number;
 }
 

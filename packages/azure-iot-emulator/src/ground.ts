@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { type ClockState, VirtualClock } from './clock/virtual-clock.ts';
 import { describeCloud, type EmulatorCloud } from './cloud.ts';
 import { type EmulatorIdentity, openIdentity } from './data/emulator-identity.ts';
@@ -37,7 +38,7 @@ export async function layGround(store: Store, options: StartAzureIotOptions): Pr
   const clock = openClock(shelf, options);
   const identity = await openIdentity(shelf, clock.now);
   const faults = new FaultRegistry();
-  const certificates = new ServerCertificates(identity.server, faults);
+  const certificates = new ServerCertificates({ usual: identity.server, faults, now: clock.now });
   const committed = (): Promise<void> | undefined => store.committed();
   const keptPorts = shelf.map<Ports>('ports');
   const ports = choosePorts(keptPorts.get('ports'), options);
@@ -57,6 +58,7 @@ export async function layGround(store: Store, options: StartAzureIotOptions): Pr
   const cloud = describeCloud({
     mqttPort,
     httpsPort,
+    address: reachedAt(host),
     names: options.names ?? 'local',
     trustedRootsPem: identity.server.rootPem,
     subscriptionId: identity.subscriptionId,
@@ -70,6 +72,12 @@ function openClock(shelf: Shelf, { now, time }: StartAzureIotOptions): VirtualCl
   const clock = new VirtualClock({ ...(now && { now }), state });
   if (time !== undefined) clock.set(time);
   return clock;
+}
+
+/** Where programs of this machine reach it; undefined for 127.0.0.1. */
+function reachedAt(host: string | undefined): string | undefined {
+  const isUsual = host === undefined || isIP(host) === 0 || ['127.0.0.1', '0.0.0.0', '::'].includes(host);
+  return isUsual ? undefined : host;
 }
 
 /** Host names carry the ports: what was assigned under one would not be found under another. */

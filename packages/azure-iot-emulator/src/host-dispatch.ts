@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { plainText } from './plain-text.ts';
 import { refuseRequest } from './request-origin.ts';
 
 /** A plane that answers HTTP requests. */
@@ -31,13 +32,15 @@ export function isEmulatorsOwn(host: string, path: string): boolean {
 }
 
 /** Hands each request to its plane; 421 (RFC 9110 section 15.5.20) for a host that no plane serves. */
-export function dispatchByHost(planes: Readonly<Record<PlaneName, Handler>>): Handler {
+export function dispatchByHost(planes: Readonly<Record<PlaneName, Handler>>, log: (line: string) => void): Handler {
   return (request, response) => {
     const { host = '' } = request.headers;
     const plane = findPlane(host, request.url ?? '/');
     // First of all: a name that leads here and isn't ours is how another site's page would reach the emulator.
     if (plane === undefined) {
-      refuseRequest(response, 421, { code: 'UnknownHost', message: `The emulator does not play '${host}'.` });
+      const message = `The emulator does not play '${host}'.`;
+      log(`HTTP refused ${request.method ?? ''} ${plainText(request.url ?? '')}: ${plainText(message)}`);
+      refuseRequest(response, 421, { code: 'UnknownHost', message });
       return;
     }
     planes[plane](request, response);

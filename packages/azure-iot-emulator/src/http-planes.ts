@@ -18,7 +18,7 @@ export interface HttpPlanesOptions {
   readonly registration: DeviceRegistration;
   readonly tokens: TokenAuthority;
   /** For DPS's service plane. */
-  readonly dps: Pick<DpsServiceOptions, 'assumptions' | 'limits'>;
+  readonly dps: Pick<DpsServiceOptions, 'assumptions' | 'operations'>;
   /** As in {@link HttpAppOptions}. */
   readonly committed: () => Promise<void> | undefined;
 }
@@ -65,12 +65,13 @@ export async function createHttpPlanes(options: HttpPlanesOptions): Promise<Http
         ],
         origin,
         now,
+        log,
       }),
     resourceManager: (app) => registerArmRoutes(app, { plane: management, tokens, origin }),
     provisioningService: (app) =>
       registerDpsServiceRoutes(app, { instances: management.instances, tokens, now, log, ...dps }),
     provisioningDevice: (app) => registerDpsDeviceRoutes(app, { registration, now }),
-    hub: (app) => registerHubRoutes(app, { hubs: management.hubs, tokens, now }),
+    hub: (app) => registerHubRoutes(app, { hubs: management.hubs, tokens, now, log }),
   };
   const apps = await Promise.all(
     Object.entries(register).map(async ([name, registerRoutes]) => {
@@ -85,7 +86,7 @@ export async function createHttpPlanes(options: HttpPlanesOptions): Promise<Http
     FastifyInstance['routing']
   >;
   return {
-    handle: dispatchByHost(handlers),
+    handle: dispatchByHost(handlers, log),
     call: async (plane, { method, path, host, token, ifMatch, body }) => {
       const app = apps.find(([name]) => name === plane)?.[1];
       const reply = await app?.inject({

@@ -26,7 +26,15 @@ export type { JsonObject, JsonValue } from './hub/json.ts';
 export type { TelemetryMessage } from './hub/telemetry.ts';
 export type { AzureIotEmulator, StartAzureIotOptions } from './start.ts';
 export type { EmulatorClock } from './clock/virtual-clock.ts';
-export type { Seed, SeedCertificate, SeedDevice, SeedHub, SeedProvisioningService, SeedReport } from './data/seed.ts';
+export type {
+  Seed,
+  SeedCertificate,
+  SeedDevice,
+  SeedHub,
+  SeedKeys,
+  SeedProvisioningService,
+  SeedReport,
+} from './data/seed.ts';
 export type { FieldDifference, SnapshotDifference } from './data/snapshot-diff.ts';
 export type { EmulatorSnapshots, Snapshot } from './data/snapshots.ts';
 export type { CertificateProblem, Fault, FaultEffect, FaultKind, FaultScope, MessageLoss } from './faults/fault.ts';

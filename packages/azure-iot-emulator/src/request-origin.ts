@@ -1,13 +1,18 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import { plainText } from './plain-text.ts';
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** Lets no request through that another site's page made; those are answered with 403. */
-export function guardOrigin(handle: Handler): Handler {
+export function guardOrigin(handle: Handler, log: (line: string) => void): Handler {
   return (request, response) => {
     const message = originProblem(request.headers);
-    if (message === undefined) handle(request, response);
-    else refuseRequest(response, 403, { code: 'ForeignOrigin', message });
+    if (message === undefined) {
+      handle(request, response);
+      return;
+    }
+    log(`HTTP refused ${request.method ?? ''} ${plainText(request.url ?? '')}: ${plainText(message)}`);
+    refuseRequest(response, 403, { code: 'ForeignOrigin', message });
   };
 }
 

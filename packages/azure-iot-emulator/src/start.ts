@@ -32,8 +32,8 @@ export interface StartAzureIotOptions {
   /** Where `cloud.json` is written; default: nowhere. */
   readonly folder?: string;
   /**
-   * Unix milliseconds; default `Date.now`. What the emulator judges and writes follows it. Clients judge the emulator's
-   * server certificate by their own clock; it is good from a day before to a year after what this says at the start.
+   * Unix milliseconds; default `Date.now`. What the emulator judges and writes follows it. Its server certificate is good
+   * by this and by the system's clock, which clients go by, and renewed before it ends.
    */
   readonly now?: () => number;
   /**

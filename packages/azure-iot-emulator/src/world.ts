@@ -4,6 +4,7 @@ import { completeAssumptions } from './assumptions.ts';
 import { defaultDpsLimits, documentedDpsLimits, type DpsLimits } from './dps/dps-limits.ts';
 import { DeviceRegistration } from './dps/device-registration.ts';
 import { DpsMqttService } from './dps/dps-mqtt-service.ts';
+import { RateLimit } from './dps/rate-limit.ts';
 import { TokenAuthority } from './entra/token-authority.ts';
 import type { Ground } from './ground.ts';
 import { createHttpPlanes, type HttpPlanes } from './http-planes.ts';
@@ -27,9 +28,10 @@ export async function openWorld(ground: Ground, shelf: Shelf, options: StartAzur
   const { cloud, clock, identity, log, committed } = ground;
   const { now } = clock;
   const management = new ManagementPlane({ ...managementOptions(ground, options), shelf });
-  const dps = { assumptions: completeAssumptions(options.assumptions).dps, limits: dpsLimits(options) };
+  const { dps: assumptions } = completeAssumptions(options.assumptions);
+  const limits = dpsLimits(options);
   const registration = new DeviceRegistration({
-    ...dps,
+    ...{ assumptions, limits },
     ...(options.hubLatencyMs && { hubLatencyMs: options.hubLatencyMs }),
     startTimer: clock.startTimer,
     instances: management.instances,
@@ -40,6 +42,11 @@ export async function openWorld(ground: Ground, shelf: Shelf, options: StartAzur
     log,
   });
   const tokens = await TokenAuthority.create(identity.servicePrincipal, now, identity.tokenKey);
+  const operations = new RateLimit({
+    ...{ calls: limits.operationsPerMinute, windowMs: 60_000, what: 'operations', now },
+    kept: shelf.map('serviceCalls'),
+  });
+  const dps = { assumptions, operations };
   const planes = await createHttpPlanes({ cloud, management, registration, tokens, dps, committed });
   const issuer = `${cloud.authorityHost}/${identity.servicePrincipal.tenantId}/v2.0`;
   return {

@@ -78,7 +78,7 @@ class Succession {
     const { faults, clock } = ground;
     const dpsOfScope = (idScope: string): string | undefined =>
       this.#world?.management.instances.findByIdScope(idScope)?.name;
-    const faultOptions = { faults, dpsOfScope, now: clock.now, startTimer: clock.startTimer };
+    const faultOptions = { faults, dpsOfScope, now: clock.now, startTimer: clock.startTimer, log: ground.log };
     this.#mqttFaults = new MqttFaults(faultOptions);
     this.handle = withHttpFaults((request, response) => {
       if (this.#world) this.#world.planes.handle(request, response);

@@ -64,7 +64,7 @@ describe('azure-iot-emulator exec: programs written for Azure, as they are', () 
       https: unauthenticated,
       socket: '127.0.0.1',
       mqttPort: emulator.mqttPort,
-      amqpPort: emulator.mqttPort,
+      amqp: expect.stringContaining('some-hub.azure-devices.net:5671 is AMQP') as unknown as string,
       lookup: '127.0.0.1',
       promisedLookup: '127.0.0.1',
       localName: 401,
@@ -72,6 +72,22 @@ describe('azure-iot-emulator exec: programs written for Azure, as they are', () 
       tlsName: 'ERR_TLS_CERT_ALTNAME_INVALID',
     });
   }, 120_000);
+
+  it('ok: an emulator on another address of this machine', async () => {
+    const elsewhere = await startAzureIot({ host: '127.0.0.2', folder: join(folder, 'elsewhere') });
+    try {
+      expect(elsewhere.cloud.ports.address).toBe('127.0.0.2');
+      const script = `fetch('https://management.azure.com/subscriptions').then(({ status }) => console.log(status))`;
+      const ran = await runEmulatorCommand([
+        ...['exec', '--cloud', elsewhere.cloudFile ?? '', '--', process.execPath, '-e', script],
+      ]);
+      expect([ran.code, ran.out]).toEqual([0, '401\n']);
+      const hosts = await runEmulatorCommand(['hosts', '--cloud', elsewhere.cloudFile ?? '']);
+      expect(hosts.out).toContain('127.0.0.2 management.azure.com\n');
+    } finally {
+      await elsewhere.close();
+    }
+  }, 60_000);
 
   it('ok: roots, options and proxy exceptions that are set already stay', async () => {
     const roots = join(folder, 'own-roots.pem');

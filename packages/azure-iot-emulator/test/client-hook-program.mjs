@@ -35,7 +35,7 @@ const result = {
   https: await answerOf(get(url)),
   socket: socket.remoteAddress,
   mqttPort: await portBehind(8883),
-  amqpPort: await portBehind(5671),
+  amqp: await portBehind(5671).catch(({ message }) => message),
   lookup: (await promisify(lookup)('global.azure-devices-provisioning.net')).address,
   promisedLookup: (await promises.lookup('my-hub.azure-devices.localhost')).address,
   localName: (await fetch('https://my-hub.azure-devices.localhost:443/devices/x?api-version=2021-04-12')).status,

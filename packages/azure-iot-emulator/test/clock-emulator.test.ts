@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { AzureIotEmulator } from '../src/index.ts';
 import { connectDevice, connectPacket, dialHub, startSeeded } from './data-bed.ts';
@@ -48,6 +50,27 @@ describe('an emulator’s time, moved', () => {
     await device.ping();
     expect(hub.twinOf('d2')).toMatchObject({ cloudToDeviceMessageCount: 0 });
     device.destroy();
+  });
+
+  it('ok: the server certificate is renewed under its root before it ends by the emulator’s clock', async () => {
+    const validTo = async (): Promise<number> => {
+      const socket = connect({
+        host: '127.0.0.1',
+        port: emulator.httpsPort,
+        servername: 'localhost',
+        ca: emulator.cloud.trustedRootsPem,
+      });
+      await once(socket, 'secureConnect');
+      const end = Date.parse(socket.getPeerCertificate().valid_to);
+      socket.destroy();
+      return end;
+    };
+    const dayMs = 86_400_000;
+    const before = emulator.clock.nowMs;
+    expect(await validTo()).toBeLessThan(before + 367 * dayMs);
+    emulator.clock.advance(400 * dayMs);
+    expect(await validTo()).toBeGreaterThan(before + 700 * dayMs);
+    emulator.clock.set(before);
   });
 
   it('ok: an access token of Entra ID runs out after its hour', async () => {

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { text } from 'node:stream/consumers';
-import type { EmulatorCloud } from '../src/index.ts';
+import type { EmulatorCloud, StartAzureIotOptions } from '../src/index.ts';
 import { type Answer, callHttps } from './start-https.ts';
 
 const program = fileURLToPath(new URL('../bin/azure-iot-emulator.js', import.meta.url));
@@ -17,13 +17,25 @@ export interface EmulatorProcess {
   readonly httpsPort: number;
   /** A call of the hub's service plane with a token of Entra ID. */
   callHub(method: string, path: string, body?: unknown): Promise<Answer>;
+  /** A call of Resource Manager. */
+  callArm(method: string, path: string): Promise<Answer>;
   /** Ends it at once, as a power cut would. */
   kill(): Promise<void>;
   stop(): Promise<void>;
 }
 
-export async function startProcess(...args: string[]): Promise<EmulatorProcess> {
-  const child = spawn(process.execPath, [program, 'start', '--json', ...args], {
+export function startProcess(...args: string[]): Promise<EmulatorProcess> {
+  return open([program, 'start', '--json', ...args]);
+}
+
+/** {@link startAzureIot} in a process of its own. */
+export function startLibrary(options: StartAzureIotOptions): Promise<EmulatorProcess> {
+  const script = fileURLToPath(new URL('./data-child.mjs', import.meta.url));
+  return open([script, JSON.stringify(options)]);
+}
+
+async function open(args: readonly string[]): Promise<EmulatorProcess> {
+  const child = spawn(process.execPath, args, {
     env: { PATH: process.env['PATH'] },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -41,19 +53,27 @@ export async function startProcess(...args: string[]): Promise<EmulatorProcess> 
     await closed;
   };
   const emulator = { cloud, httpsPort } as Parameters<typeof callHttps>[0];
+  const call = async (audience: string, request: Omit<Parameters<typeof callHttps>[1], 'headers'>): Promise<Answer> =>
+    callHttps(emulator, {
+      ...request,
+      headers: {
+        authorization: `Bearer ${await accessToken(emulator, cloud, audience)}`,
+        'content-type': 'application/json',
+      },
+    });
   return {
     cloudFile,
     cloud,
     mqttPort,
     httpsPort,
-    callHub: async (method, path, body) =>
-      callHttps(emulator, {
+    callHub: (method, path, body) =>
+      call(cloud.hubAudience, {
         method,
         host: `hub-1.${cloud.hubSuffix}`,
         path: path.startsWith('/emulator') ? path : `${path}?api-version=2021-04-12`,
-        headers: { authorization: `Bearer ${await accessToken(emulator, cloud)}`, 'content-type': 'application/json' },
         ...(body !== undefined && { body }),
       }),
+    callArm: (method, path) => call(cloud.resourceManagerAudience, { method, path }),
     kill: () => end('SIGKILL'),
     stop: () => end('SIGTERM'),
   };
@@ -72,13 +92,14 @@ export async function runCommandLine(...args: string[]): Promise<{ code: unknown
 
 async function accessToken(
   emulator: Parameters<typeof callHttps>[0],
-  { servicePrincipal: { tenantId, clientId, clientSecret }, hubAudience }: EmulatorCloud,
+  { servicePrincipal: { tenantId, clientId, clientSecret } }: EmulatorCloud,
+  audience: string,
 ): Promise<string> {
   const form = new URLSearchParams({
     grant_type: 'client_credentials',
     client_id: clientId,
     client_secret: clientSecret,
-    scope: `${hubAudience}/.default`,
+    scope: `${audience}/.default`,
   });
   const { body } = await callHttps(emulator, {
     method: 'POST',

@@ -61,6 +61,32 @@ describe('a seed', () => {
     expect({ ...emulator.snapshots.take(), takenAt: '' }).toEqual({ ...state, takenAt: '' });
   });
 
+  it('ok: keys of shared access policies, so that connection strings that are built into programs match', async () => {
+    const [primaryKey, secondaryKey] = [1, 2].map((byte) => Buffer.alloc(32, byte).toString('base64'));
+    const keyed: Seed = {
+      hubs: [{ name: 'keyed', sharedAccessKeys: { iothubowner: { primaryKey: primaryKey! } } }],
+      provisioningServices: [
+        {
+          name: 'keyed-dps',
+          linkedHubs: ['keyed'],
+          sharedAccessKeys: { provisioningserviceowner: { primaryKey: primaryKey!, secondaryKey: secondaryKey! } },
+        },
+      ],
+    };
+    await emulator.seed(keyed);
+    const hub = emulator.hub('keyed');
+    expect(hub.connectionString('iothubowner')).toBe(
+      `HostName=${hub.hostName};SharedAccessKeyName=iothubowner;SharedAccessKey=${primaryKey!}`,
+    );
+    expect(hub.sharedAccessPolicies.map(({ name }) => name)).toEqual([
+      ...['iothubowner', 'service', 'device', 'registryRead', 'registryReadWrite'],
+    ]);
+    const state = emulator.snapshots.take();
+    await emulator.seed(keyed);
+    expect({ ...emulator.snapshots.take(), takenAt: '' }).toEqual({ ...state, takenAt: '' });
+    expect(JSON.stringify(state)).toContain(secondaryKey);
+  });
+
   it('ok: writes what differs from before, and what is gone', async () => {
     const hub = emulator.hub('west');
     hub.registry.delete('a', 'none');
@@ -79,6 +105,10 @@ describe('a seed', () => {
     [{ hubs: {} }, /the seed\.hubs: expected an array, found \{\}/],
     [{ hubs: [{ sku: 'S1' }] }, /hubs\[0\]\.name: expected a text, found nothing/],
     [{ hubs: [{ name: 'x', sku: 'S9' }] }, /hubs\[0\]\.sku: expected one of F1, .*found "S9"/],
+    [
+      { hubs: [{ name: 'abc', sharedAccessKeys: { owner: { primaryKey: 'AAAA' } } }] },
+      /hubs\[0\]\.sharedAccessKeys: expected policies out of iothubowner, .* found owner/,
+    ],
     [{ hubs: [{ name: 'x', device: [] }] }, /hubs\[0\]\.device: expected only name, .*found 'device'/],
     [
       { hubs: [{ name: 'abc', devices: [{ deviceId: 7 }] }] },

@@ -42,6 +42,25 @@ async function receive(
 }
 
 describe('delivery', () => {
+  it('ok: ten times and not again: then its sender hears that the delivery count is exceeded', async () => {
+    send('poison', { ack: 'full' });
+    let client = await device.connect({ clean: false });
+    await client.subscribe(topic);
+    for (let time = 1; time <= 5; time += 1) {
+      expect((await receive(client)).text).toBe('poison');
+      clock.advance(60_000);
+    }
+    for (let time = 6; time <= 10; time += 1) {
+      if (time > 6) expect((await receive(client)).text).toBe('poison');
+      await device.cut();
+      expect(waiting()).toBe(time < 10 ? 1 : 0);
+      client = await device.connect({ clean: false });
+    }
+    await client.ping();
+    expect(client.unread).toEqual([]);
+    expect(bed.hub.feedback.list()).toMatchObject([{ statusCode: 'DeliveryCountExceeded' }]);
+  });
+
   it('ok: in order, one acknowledgement each', async () => {
     send('one');
     const client = await device.connect();

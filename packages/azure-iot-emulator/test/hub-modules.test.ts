@@ -38,6 +38,29 @@ async function connect(options: { password?: string; clientId?: string } = {}): 
 }
 
 describe('module identities', () => {
+  it('ok: an IoT Edge device has those of the runtime from its creation on, beside 50 of its own', async () => {
+    await bed.call('PUT', '/devices/edge', { body: { deviceId: 'edge', capabilities: { iotEdge: true } } });
+    const list = async (deviceId: string): Promise<string[]> => {
+      const { body } = await bed.call('GET', `/devices/${deviceId}/modules`);
+      return (body as { moduleId: string }[]).map(({ moduleId }) => moduleId);
+    };
+    await expect(list('edge')).resolves.toEqual(['$edgeAgent', '$edgeHub']);
+    await expect(bed.call('GET', '/twins/edge/modules/%24edgeAgent')).resolves.toMatchObject({
+      body: { moduleId: '$edgeAgent', status: 'enabled', authenticationType: 'sas' },
+    });
+    for (let count = 0; count < 50; count += 1) {
+      bed.hub.registry.createModule({ deviceId: 'edge', moduleId: `m${count}` }, {});
+    }
+    expect(() => bed.hub.registry.createModule({ deviceId: 'edge', moduleId: 'm50' }, {})).toThrow(
+      expect.objectContaining({ errorName: 'TooManyModulesOnDevice' }),
+    );
+    await bed.call('PUT', '/devices/d1', {
+      body: { deviceId: 'd1', capabilities: { iotEdge: true } },
+      headers: { 'if-match': '*' },
+    });
+    await expect(list('d1')).resolves.toEqual(['$edgeAgent', '$edgeHub']);
+  });
+
   it('ok: PUT, GET, list, DELETE', async () => {
     const created = await put({ managedBy: 'me' });
     expect([created.status, created.headers.etag]).toEqual([201, `"${(created.body as { etag: string }).etag}"`]);

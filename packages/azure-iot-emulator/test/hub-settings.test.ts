@@ -3,6 +3,7 @@ import { type ArmWire, createArmWire } from './arm-wire.ts';
 import { type AzureIotEmulator, startAzureIot } from '../src/start.ts';
 import { signToken } from './hub-token.ts';
 import { RawClient } from './mqtt-raw-client.ts';
+import { type Answer, callHttps } from './start-https.ts';
 
 const path = 'resourceGroups/g/providers/Microsoft.Devices/IotHubs/h-settings?api-version=2023-06-30';
 
@@ -61,6 +62,91 @@ describe('what Resource Manager says of a hub', () => {
     expect(log.join('\n')).toContain('takes no shared access signatures from it, only certificates');
     await putHub({ name: 'S1', capacity: 1 });
     await expect(connect(username, token)).resolves.toBe(0);
+  });
+
+  it('ok: the policies of a PUT take the place of those that there are; keys that it doesn’t name stay or are made', async () => {
+    await putHub({ name: 'S1', capacity: 1 });
+    const hub = emulator.hub('h-settings');
+    const [owner] = hub.sharedAccessPolicies;
+    const primaryKey = Buffer.alloc(32, 9).toString('base64');
+    const authorizationPolicies = [
+      { keyName: 'iothubowner', rights: 'RegistryWrite, ServiceConnect, DeviceConnect', primaryKey },
+      { keyName: 'reader', rights: 'RegistryRead' },
+    ];
+    await putHub({ name: 'S1', capacity: 1 }, { authorizationPolicies });
+    expect(hub.sharedAccessPolicies).toEqual([
+      {
+        name: 'iothubowner',
+        rights: ['RegistryRead', 'RegistryWrite', 'ServiceConnect', 'DeviceConnect'],
+        primaryKey,
+        secondaryKey: owner!.secondaryKey,
+      },
+      { name: 'reader', rights: ['RegistryRead'], primaryKey: expect.any(String), secondaryKey: expect.any(String) },
+    ]);
+    await putHub({ name: 'S1', capacity: 1 }, { authorizationPolicies: [] });
+    expect(hub.sharedAccessPolicies).toHaveLength(2);
+    for (const wrong of [{ rights: 'RegistryRead', primaryKey: 'not base64' }, { rights: 'All' }]) {
+      const body = { location: 'westeurope', sku: { name: 'S1', capacity: 1 } };
+      const properties = { authorizationPolicies: [{ keyName: 'iothubowner', ...wrong }] };
+      await expect(wire('PUT', path, { ...body, properties })).resolves.toMatchObject({ status: 400 });
+    }
+    expect(hub.connectionString('iothubowner')).toContain(primaryKey);
+  });
+
+  it('fail: what the Basic tier lacks; ok: telemetry and the registry, and all of it after an upgrade', async () => {
+    await putHub({ name: 'B1', capacity: 1 });
+    const hub = emulator.hub('h-settings');
+    const barred = { errorName: 'OperationNotAvailableInCurrentTier', code: 403010, status: 403 };
+    const { identity } = hub.registry.create('d1', {});
+    expect(() => hub.sendToDevice('d1', { body: Buffer.from('x') })).toThrow(expect.objectContaining(barred));
+    expect(() => hub.updateTwin('d1', {}, { mode: 'patch', precondition: 'none' })).toThrow(
+      expect.objectContaining(barred),
+    );
+    await expect(hub.invokeMethod('d1', { methodName: 'm' })).rejects.toMatchObject(barred);
+    expect(() => hub.registry.create('edge', { capabilities: { iotEdge: true } })).toThrow(
+      expect.objectContaining(barred),
+    );
+    const resource = `${hub.hostName.replace(/:\d+$/, '')}/devices/d1`;
+    const token = signToken({ resource, key: identity.authentication.symmetricKey.primaryKey! });
+    const client = await RawClient.overTls({
+      port: emulator.mqttPort,
+      ca: emulator.cloud.trustedRootsPem,
+      servername: 'localhost',
+    });
+    const username = `${hub.hostName}/d1/?api-version=2021-04-12`;
+    await client.connect({ clientId: 'd1', username, password: Buffer.from(token) });
+    await client.publish('devices/d1/messages/events/', 'x');
+    expect(hub.telemetry.lastSequenceNumber).toBe(1);
+    client.send({ cmd: 'publish', topic: '$iothub/twin/GET/?$rid=1', payload: '', qos: 0, dup: false, retain: false });
+    await client.ended;
+    expect(log.join('\n')).toContain('twins: not in tier B1, which is Basic');
+    const call = (method: string, callPath: string): Promise<Answer> =>
+      callHttps(emulator, {
+        method,
+        host: hub.hostName,
+        path: callPath,
+        headers: {
+          authorization: signToken({
+            resource: hub.hostName.replace(/:\d+$/, ''),
+            key: hub.sharedAccessPolicies[0]!.primaryKey,
+            policy: 'iothubowner',
+          }),
+        },
+      });
+    const version = '?api-version=2021-04-12';
+    for (const [method, barredPath] of [
+      ['GET', `/twins/d1${version}`],
+      ['DELETE', `/devices/d1/commands${version}`],
+      ['GET', `/messages/serviceBound/feedback${version}`],
+    ] as const) {
+      await expect(call(method, barredPath)).resolves.toMatchObject({
+        status: 403,
+        headers: { 'iothub-errorcode': 'OperationNotAvailableInCurrentTier' },
+      });
+    }
+    await expect(call('GET', `/devices/d1${version}`)).resolves.toMatchObject({ status: 200 });
+    await putHub({ name: 'S1', capacity: 1 });
+    await expect(call('GET', `/twins/d1${version}`)).resolves.toMatchObject({ status: 200 });
   });
 
   it('ok: assumptions of startAzureIot reach the hubs', async () => {

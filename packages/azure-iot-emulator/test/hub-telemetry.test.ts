@@ -86,6 +86,17 @@ describe('record log', () => {
     log.close();
     await Promise.all([reading, waiting]);
   });
+
+  it('ok: a reader that leaves while it waits leaves nothing behind', async () => {
+    const clock = new FakeClock();
+    const log = openLog(clock);
+    const records = log.follow(0);
+    const next = records.next();
+    expect(clock.delaysMs).toHaveLength(1);
+    await records.return();
+    await expect(next).resolves.toEqual({ done: true, value: undefined });
+    expect(clock.delaysMs).toEqual([]);
+  });
 });
 
 describe('telemetry over HTTP', () => {

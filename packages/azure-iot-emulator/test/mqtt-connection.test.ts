@@ -184,6 +184,7 @@ describe('protocol errors end the connection', () => {
     ['a packet of the server', generate({ cmd: 'pingresp' }), 'unexpected pingresp'],
     ['PUBREL, which belongs to QoS 2', generate({ cmd: 'pubrel', messageId: 1 }), 'unexpected pubrel'],
     ['PUBLISH with QoS 2', generate({ ...publish, qos: 2, messageId: 1 }), 'QoS 2 is not supported'],
+    ['PUBLISH with QoS 1 and no packet identifier', Buffer.from([0x32, 3, 0, 1, 0x74]), 'MQTT-2.3.1-1'],
     ['PUBLISH with QoS 3', Buffer.from([0x36, 5, 0, 1, 0x74, 0, 1]), 'protocol error'],
     ['a wildcard in the topic [MQTT-3.3.2-2]', Buffer.from([0x30, 3, 0, 1, 0x23]), 'MQTT-3.3.2-2'],
     ['wrong reserved flags', Buffer.from([0xc1, 0]), 'protocol error'],

@@ -32,6 +32,15 @@ async function refusal(socket: WebSocket): Promise<[number | undefined, string]>
 }
 
 describe('MQTT over WebSocket', () => {
+  it('ok: a page’s origin that is the host itself, as paho sends it; fail: another site’s', async () => {
+    const withOrigin = (origin: string): WebSocket => webSocket('/$iothub/websocket', ['mqtt'], { origin });
+    const own = withOrigin(`https://127.0.0.1:${bed.port}`);
+    await once(own, 'open');
+    own.terminate();
+    const [status, text] = await refusal(withOrigin('https://elsewhere.example'));
+    expect([status, text]).toEqual([403, expect.stringContaining("comes from 'https://elsewhere.example'")]);
+  });
+
   it.each(['/$iothub/websocket', '/$iothub/websocket?iothub-no-client-cert=true', '/%24iothub/websocket'])(
     'ok: a device with a certificate talks MQTT at %s',
     async (path) => {

@@ -6,7 +6,12 @@ import { request as httpsRequest } from 'node:https';
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { MqttConnect, MqttService } from '../src/mqtt/service.ts';
 import { listenTls, type ListenTlsOptions, type TlsListener } from '../src/tls/listener.ts';
-import { createServerIdentity, type ServerIdentity } from '../src/tls/server-identity.ts';
+import {
+  createServerIdentity,
+  isUseful,
+  renewServerIdentity,
+  type ServerIdentity,
+} from '../src/tls/server-identity.ts';
 import { createCertificate, withChain } from './hub-certificates.ts';
 import { RawClient } from './mqtt-raw-client.ts';
 
@@ -92,9 +97,25 @@ describe('server identity', () => {
     expect(root!.ca).toBe(true);
   });
 
-  it('ok: takes the clock that it is given', async () => {
-    const { rootPem } = await createServerIdentity({ now: () => Date.UTC(2030, 0, 2) });
-    expect(new X509Certificate(rootPem).validFrom).toBe('Jan  1 00:00:00 2030 GMT');
+  it('ok: good by the clock that it is given and by the system’s', async () => {
+    const { rootPem, certificatePem } = await createServerIdentity({ now: () => Date.UTC(2060, 0, 2) });
+    for (const certificate of [rootPem, certificatePem].map((pem) => new X509Certificate(pem))) {
+      expect(Date.parse(certificate.validFrom)).toBeLessThan(Date.now());
+      expect(Date.parse(certificate.validTo)).toBeGreaterThan(Date.UTC(2060, 11, 1));
+    }
+  });
+
+  it('ok: renewed under the root that clients trust, or with a new root where that ends too', async () => {
+    const nowMs = Date.now();
+    const dayMs = 86_400_000;
+    expect([isUseful(identity, nowMs), isUseful(identity, nowMs + 330 * dayMs)]).toEqual([true, true]);
+    expect(isUseful(identity, nowMs + 336 * dayMs)).toBe(false);
+    const renewed = await renewServerIdentity(identity, nowMs + 336 * dayMs);
+    expect(renewed.rootPem).toBe(identity.rootPem);
+    expect(isUseful(renewed, nowMs + 400 * dayMs)).toBe(true);
+    const later = await renewServerIdentity(identity, nowMs + 21 * 365 * dayMs);
+    expect(later.rootPem).not.toBe(identity.rootPem);
+    expect(isUseful(later, nowMs + 21 * 365 * dayMs)).toBe(true);
   });
 });
 
@@ -105,6 +126,16 @@ describe('one port for all protocols', () => {
     const client = await RawClient.overTls({ port, ca: identity.rootPem, servername: 'localhost' });
     await expect(client.connect({ clientId: 'd1' })).resolves.toMatchObject({ returnCode: 5 });
     await client.ended;
+  });
+
+  it('fail: AMQP is let go of, and the log says why', async () => {
+    const log: string[] = [];
+    const { port } = await open({ log: (line) => log.push(line) });
+    const socket = await handshake(port);
+    socket.write(Buffer.from('AMQP\x03\x01\x00\x00'));
+    socket.resume();
+    await once(socket, 'close');
+    expect(log.join('\n')).toContain('it speaks AMQP, which the emulator does not');
   });
 
   it('ok: a CONNECT that arrives byte by byte is understood', async () => {

@@ -3,7 +3,8 @@ import type { Packet } from 'mqtt-packet';
 import { mqttTrace } from '../src/trace/mqtt-trace.ts';
 import { requestWords } from '../src/trace/request-words.ts';
 import { deliveryWords, filterWords, publishWords } from '../src/trace/topic-words.ts';
-import { errorMessage, plainText } from '../src/trace/trace-text.ts';
+import { plainText } from '../src/plain-text.ts';
+import { errorMessage } from '../src/trace/trace-text.ts';
 
 describe('topics in plain words', () => {
   it.each([

@@ -1,6 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from './arm-error.ts';
-import type { Operation } from './operations.ts';
 import type { ManagementPlane } from './management-plane.ts';
 import type { ResourceAddress } from './resource.ts';
 
@@ -103,12 +102,4 @@ function operationUrl(request: ArmRequest, { path, query = '' }: OperationLink):
 export function operationToken(kind: 'id' | 'ih', id: string, location: string): string {
   const region = location.toLowerCase().replaceAll(' ', '');
   return Buffer.from(`id=os_${kind}_${id};region=${region}`).toString('base64');
-}
-
-/** Undefined where the operation is over, so that nothing is kept of it. */
-export function pendingOf<Kind extends string>(
-  kind: Kind,
-  operation: Operation,
-): { kind: Kind; operation: Operation } | undefined {
-  return operation.isDone ? undefined : { kind, operation };
 }

@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { AccessTokens } from '../entra/access-tokens.ts';
 import { GatewayError, ProviderError } from './arm-error.ts';
-import { registerIotHubRoutes } from './iot-hub-routes.ts';
+import { iotHubKind } from './iot-hub-kind.ts';
 import type { ManagementPlane } from './management-plane.ts';
-import { registerProvisioningServiceRoutes } from './provisioning-service-routes.ts';
+import { provisioningServiceKind } from './provisioning-service-kind.ts';
+import { registerResourceRoutes } from './resource-routes.ts';
 import { registerSubscriptionRoutes } from './subscription-routes.ts';
 
 /** Audiences of an Entra ID token for Resource Manager in the public cloud. */
@@ -32,8 +33,8 @@ export function registerArmRoutes(app: FastifyInstance, { plane, tokens, origin 
     );
   });
   registerSubscriptionRoutes(app, plane);
-  registerProvisioningServiceRoutes(app, plane);
-  registerIotHubRoutes(app, plane);
+  registerResourceRoutes(app, plane, provisioningServiceKind(plane));
+  registerResourceRoutes(app, plane, iotHubKind(plane));
 }
 
 /** Azure sends Strict-Transport-Security too; on localhost it would bind a browser's every other local server. */

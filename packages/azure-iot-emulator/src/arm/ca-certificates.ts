@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Shelf } from '../data/shelf.ts';
 import { looseShelf } from '../data/store.ts';
 import type { StoredMap } from '../data/stored-map.ts';
-import { type Certificate, readUploadedCertificate } from '../dps/certificate.ts';
+import { type Certificate, readUploadedCertificate } from '../certificates/certificate.ts';
 import { createEtag, unquotedEtag } from '../dps/etag.ts';
 import type { ArmAssumptions } from './arm-assumptions.ts';
 import { ProviderError } from './arm-error.ts';
@@ -95,9 +95,9 @@ export class CaCertificates {
   }
 
   /** @throws {ProviderError} certificateNotFound, preconditionFailed, argumentInvalid, proofOfPossession */
-  async verify(name: string, text: string, ifMatch: string | undefined): Promise<CaCertificate> {
+  verify(name: string, text: string, ifMatch: string | undefined): CaCertificate {
     const stored = this.#getMatching(name, ifMatch);
-    await checkProofOfPossession(readCertificateText(text), {
+    checkProofOfPossession(readCertificateText(text), {
       authority: stored.certificate,
       verificationCode: stored.verificationCode,
       nowMs: this.#expiredProof === 'refuse' ? this.#now() : undefined,

@@ -56,13 +56,10 @@ export function registerCertificateRoutes(app: FastifyInstance, routes: Certific
     );
     return show(owner, written, { verificationCode: written.verificationCode ?? '' });
   });
-  app.post<ArmRoute>(`${item}/verify`, async (request) => {
+  app.post<ArmRoute>(`${item}/verify`, (request) => {
     const owner = findActive(routes, request);
     const { certificate } = uploadOf(request.body);
-    return show(
-      owner,
-      await owner.certificates.verify(request.params.certificate, certificate, request.headers['if-match']),
-    );
+    return show(owner, owner.certificates.verify(request.params.certificate, certificate, request.headers['if-match']));
   });
   app.delete<ArmRoute>(item, (request, reply) => {
     findActive(routes, request).certificates.delete(request.params.certificate, request.headers['if-match']);

@@ -1,4 +1,4 @@
-import type { LocalAuthentication } from '../hub/device-admission.ts';
+import type { LocalAuthentication } from '../hub/hub-access.ts';
 import type { HubTier } from '../hub/hub-tier.ts';
 import { isJsonObject, type JsonObject } from '../hub/json.ts';
 import type { IotHubResource } from './iot-hub-resource.ts';

@@ -1,13 +1,22 @@
 import type { Shelf } from '../data/shelf.ts';
-import type { LocalAuthentication } from '../hub/device-admission.ts';
+import type { LocalAuthentication } from '../hub/hub-access.ts';
 import { IotHub, type IotHubOptions } from '../hub/iot-hub.ts';
 import { isJsonObject, type JsonObject } from '../hub/json.ts';
+import type { SharedAccessPolicy } from '../hub/shared-access-policy.ts';
 import type { ArmAssumptions } from './arm-assumptions.ts';
 import { ProviderError } from './arm-error.ts';
+import { parsePolicies } from './authorization-policy.ts';
 import { CaCertificates } from './ca-certificates.ts';
 import { parseLocalAuthentication, settleHub } from './hub-settings.ts';
 import { UNCHANGING } from './iot-hub-json.ts';
-import { parseSku, type Resource, type ResourceAddress, type ResourceRequest, type ResourceState } from './resource.ts';
+import {
+  newResource,
+  parseSku,
+  type Resource,
+  type ResourceAddress,
+  type ResourceRequest,
+  type ResourceState,
+} from './resource.ts';
 import { refuseUnsupported } from './unsupported-property.ts';
 
 /** An IoT Hub as Resource Manager has it. */
@@ -33,7 +42,6 @@ const MESSAGING = {
 
 const UNSUPPORTED = {
   ...UNCHANGING,
-  authorizationPolicies: [],
   publicNetworkAccess: 'Enabled',
   networkRuleSets: {},
   privateEndpointConnections: [],
@@ -50,21 +58,19 @@ export function checkIotHubName(name: string): void {
   );
 }
 
+/** "Control access to IoT Hub"; RegistryWrite includes reading. */
+const RIGHTS = ['RegistryRead', 'RegistryWrite', 'ServiceConnect', 'DeviceConnect'] as const;
+
 /** A new hub. Its settings come from {@link applyIotHubRequest}. */
 export function createIotHub(
   address: ResourceAddress,
   request: ResourceRequest,
-  { etag, ...options }: HubOptions & { readonly etag: string },
+  options: HubOptions & { readonly etag: string },
 ): IotHubResource {
   // What a failed attempt of the same name may have left.
   options.shelf.drop();
   return {
-    address,
-    location: request.location,
-    tags: {},
-    sku: {},
-    etag,
-    createdMs: options.now(),
+    ...newResource(address, request, options),
     events: { retentionTimeInDays: 1, partitionCount: 4 },
     messaging: MESSAGING,
     localAuthentication: undefined,
@@ -105,13 +111,15 @@ function openHub(name: string, options: HubOptions): Pick<IotHubResource, 'hub' 
 /**
  * Takes over what a PUT says; changes nothing where it throws.
  *
- * @throws {ProviderError} wrongSku
+ * @throws {ProviderError} wrongSku, argumentInvalid
  * @throws {GatewayError} NotImplemented
  */
 export function applyIotHubRequest(resource: IotHubResource, request: ResourceRequest): void {
   refuseUnsupported(request.properties, UNSUPPORTED, 'a hub');
   const messaging = parseMessaging(request.properties, resource.messaging);
+  const policies = parseHubPolicies(request.properties['authorizationPolicies'], resource.hub.sharedAccessPolicies);
   resource.sku = parseSku(request.sku, SKUS);
+  if (policies) resource.hub.setSharedAccessPolicies(policies);
   resource.tags = request.tags;
   resource.messaging = messaging;
   resource.localAuthentication = parseLocalAuthentication(request.properties);
@@ -125,6 +133,19 @@ export function applyIotHubRequest(resource: IotHubResource, request: ResourceRe
       typeof retentionTimeInDays === 'number' ? retentionTimeInDays : resource.events.retentionTimeInDays,
     partitionCount: typeof partitionCount === 'number' ? partitionCount : resource.events.partitionCount,
   };
+}
+
+/** Without them, and for the `[]` of Microsoft's examples, those that there are stay. */
+function parseHubPolicies(
+  value: unknown,
+  stored: readonly SharedAccessPolicy[],
+): readonly SharedAccessPolicy[] | undefined {
+  if (value == null || (Array.isArray(value) && value.length === 0)) return undefined;
+  return parsePolicies(value, { rights: RIGHTS, stored }).map((policy) =>
+    policy.rights.includes('RegistryWrite')
+      ? { ...policy, rights: RIGHTS.filter((right) => right === 'RegistryRead' || policy.rights.includes(right)) }
+      : policy,
+  );
 }
 
 /**

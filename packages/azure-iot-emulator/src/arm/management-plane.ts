@@ -7,7 +7,7 @@ import type { IotHub } from '../hub/iot-hub.ts';
 import { startSystemTimer, type StartTimer } from '../mqtt/timer.ts';
 import { type ArmAssumptions, defaultArmAssumptions } from './arm-assumptions.ts';
 import { type HubOptions, type IotHubResource, restoreIotHub } from './iot-hub-resource.ts';
-import { Operations } from './operations.ts';
+import { type OperationTask, Operations } from './operations.ts';
 import { type InstanceOptions, type ProvisioningService, restoreProvisioningService } from './provisioning-service.ts';
 import type { ProvisioningHosts } from './provisioning-service-json.ts';
 import { ResourceGroups } from './resource-groups.ts';
@@ -67,7 +67,11 @@ export class ManagementPlane {
     this.options = options;
     this.assumptions = options.assumptions ?? defaultArmAssumptions;
     this.#shelf = options.shelf ?? looseShelf();
-    this.operations = new Operations(options.operationPolls, this.#shelf);
+    this.operations = new Operations({
+      looks: options.operationPolls,
+      shelf: this.#shelf,
+      finish: (task) => this.#finish(task),
+    });
     this.groups = new ResourceGroups(this.#shelf);
     // Where the counters of recorded ETags stood; any start will do.
     this.iotHubs = new Resources<IotHubResource>({
@@ -76,7 +80,7 @@ export class ManagementPlane {
       shelf: this.#shelf.shelf('hubs'),
       codec: {
         encode: resourceState,
-        decode: (state) => restoreIotHub(...this.#stored<IotHubResource, HubOptions>(state, this.hubOptions)),
+        decode: (state) => this.#restore(state, this.hubOptions, restoreIotHub),
       },
     });
     this.provisioningServices = new Resources<ProvisioningService>({
@@ -85,10 +89,7 @@ export class ManagementPlane {
       shelf: this.#shelf.shelf('provisioningServices'),
       codec: {
         encode: resourceState,
-        decode: (state) =>
-          restoreProvisioningService(
-            ...this.#stored<ProvisioningService, InstanceOptions>(state, this.instanceOptions),
-          ),
+        decode: (state) => this.#restore(state, this.instanceOptions, restoreProvisioningService),
       },
     });
   }
@@ -115,29 +116,36 @@ export class ManagementPlane {
     shelf: this.#instanceShelf(name),
   });
 
-  /** Deletes a group with all that is in it. */
-  deleteGroup(name: string): void {
-    for (const service of this.provisioningServices.list(name)) this.deleteProvisioningService(service);
-    for (const resource of this.iotHubs.list(name)) this.deleteHub(resource);
-    this.groups.delete(name);
+  /** Ends every connection of every hub. */
+  close(): void {
+    for (const { hub } of this.iotHubs.list()) hub.close();
   }
 
-  /** Deletes a hub and ends its connections. */
-  deleteHub(resource: IotHubResource): void {
+  #finish(task: OperationTask): void {
+    if (task.do === 'deleteGroup') {
+      for (const service of this.provisioningServices.list(task.name)) this.#deleteProvisioningService(service);
+      for (const resource of this.iotHubs.list(task.name)) this.#deleteHub(resource);
+      this.groups.delete(task.name);
+      return;
+    }
+    const { type, name } = task;
+    const service = type === 'provisioningServices' ? this.provisioningServices.findByName(name) : undefined;
+    const resource = type === 'IotHubs' ? this.iotHubs.findByName(name) : undefined;
+    if (service) this.#deleteProvisioningService(service);
+    if (resource) this.#deleteHub(resource);
+  }
+
+  /** Ends the hub's connections. */
+  #deleteHub(resource: IotHubResource): void {
     this.iotHubs.remove(resource);
     resource.hub.close();
     this.#hubShelf(resource.address.name).drop();
   }
 
-  /** Deletes a DPS with its enrollments and records. */
-  deleteProvisioningService(service: ProvisioningService): void {
+  /** Its enrollments and records go with it. */
+  #deleteProvisioningService(service: ProvisioningService): void {
     this.provisioningServices.remove(service);
     this.#instanceShelf(service.address.name).drop();
-  }
-
-  /** Ends every connection of every hub. */
-  close(): void {
-    for (const { hub } of this.iotHubs.list()) hub.close();
   }
 
   #hubShelf(name: string): Shelf {
@@ -148,14 +156,19 @@ export class ManagementPlane {
     return this.#shelf.shelf(`provisioningServices/${name.toLowerCase()}`);
   }
 
-  /** A snapshot may come from another emulator's subscription. */
-  #stored<Item extends Resource, Options>(
-    state: unknown,
+  #restore<Item extends Resource, Options>(
+    stored: unknown,
     optionsOf: (name: string) => Options,
-  ): [ResourceState<Item>, Options] {
-    const stored = state as ResourceState<Item>;
-    const address = { ...stored.address, subscriptionId: this.options.subscriptionId };
-    return [{ ...stored, address }, optionsOf(address.name)];
+    restore: (state: ResourceState<Item>, options: Options) => Item,
+  ): Item {
+    const state = stored as ResourceState<Item>;
+    // A snapshot may come from another emulator's subscription.
+    const address = { ...state.address, subscriptionId: this.options.subscriptionId };
+    const item = restore({ ...state, address }, optionsOf(address.name));
+    const { kind, operationId } = state.pending ?? {};
+    const operation = operationId === undefined ? undefined : this.operations.find(operationId);
+    item.pending = kind && operation && !operation.isDone ? { kind, operation } : undefined;
+    return item;
   }
 
   #usableHubs(): readonly IotHub[] {
@@ -173,10 +186,13 @@ export class ManagementPlane {
   }
 }
 
-/** Everything but what has a place of its own and what is under way. */
-function resourceState(resource: IotHubResource | ProvisioningService): unknown {
-  const omitted = ['hub', 'instance', 'certificates', 'pending'];
-  return Object.fromEntries(Object.entries(resource).filter(([name]) => !omitted.includes(name)));
+/** Everything but what has a place of its own. */
+function resourceState({ pending, ...resource }: IotHubResource | ProvisioningService): unknown {
+  const omitted = ['hub', 'instance', 'certificates'];
+  return {
+    ...Object.fromEntries(Object.entries(resource).filter(([name]) => !omitted.includes(name))),
+    ...(pending && { pending: { kind: pending.kind, operationId: pending.operation.id } }),
+  };
 }
 
 function isUsable(resource: Resource): boolean {

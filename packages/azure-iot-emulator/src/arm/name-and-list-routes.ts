@@ -35,7 +35,7 @@ export function registerListRoutes<Item extends Resource>(
 export function checkNameAvailability<Item extends Resource>(
   app: FastifyInstance,
   plane: ManagementPlane,
-  { path, resources }: { readonly path: string; readonly resources: Resources<Item> },
+  { path, resources, label }: { readonly path: string; readonly resources: Resources<Item>; readonly label: string },
 ): void {
   app.post<ArmRoute & { Body: unknown }>(`${SUBSCRIPTION_PATH}/${PROVIDER_PATH}/${path}`, (request) => {
     checkDevicesApiVersion(resources.type, request.query['api-version']);
@@ -45,7 +45,6 @@ export function checkNameAvailability<Item extends Resource>(
       throw new GatewayError('InvalidRequestContent', 'The request content was invalid: expected { "name": ".." }.');
     }
     if (resources.findByName(name) === undefined) return { nameAvailable: true, reason: 'Invalid', message: null };
-    const kind = resources.type === 'IotHubs' ? 'IotHub' : 'Provisioning Service';
-    return { nameAvailable: false, reason: 'AlreadyExists', message: `${kind} name '${name}' is not available` };
+    return { nameAvailable: false, reason: 'AlreadyExists', message: `${label} name '${name}' is not available` };
   });
 }

@@ -1,4 +1,4 @@
-import { type Certificate, isIssuedBy } from '../dps/certificate.ts';
+import { type Certificate, isIssuedBy } from '../certificates/certificate.ts';
 import { ProviderError } from './arm-error.ts';
 
 /** What a verification certificate has to show. */
@@ -15,9 +15,9 @@ export interface ProofExpectation {
  *
  * @throws {ProviderError} proofOfPossession
  */
-export async function checkProofOfPossession(proof: Certificate, expected: ProofExpectation): Promise<void> {
+export function checkProofOfPossession(proof: Certificate, expected: ProofExpectation): void {
   const { authority, verificationCode, nowMs } = expected;
-  if (!(await isIssuedBy(proof, authority))) {
+  if (!isIssuedBy(proof, authority)) {
     throw failed(`Issuer certificate '${authority.subject}' cannot be found in the certificate chain.`);
   }
   if (verificationCode === undefined) throw failed('No verification code has been generated for this certificate.');

@@ -1,14 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import type { Shelf } from '../data/shelf.ts';
 import type { DpsLimits } from '../dps/dps-limits.ts';
-import { ProvisioningInstance, type ProvisioningPolicy, type ProvisioningRight } from '../dps/provisioning-instance.ts';
+import { ProvisioningInstance, type ProvisioningRight } from '../dps/provisioning-instance.ts';
 import type { HubDirectory } from '../hub/hub-directory.ts';
-import { isJsonObject } from '../hub/json.ts';
 import type { ArmAssumptions } from './arm-assumptions.ts';
 import { ProviderError } from './arm-error.ts';
+import { newPolicy, parsePolicies } from './authorization-policy.ts';
 import { CaCertificates } from './ca-certificates.ts';
 import { type LinkedHubEntry, parseLinkedHubs } from './linked-hub.ts';
-import { parseSku, type Resource, type ResourceAddress, type ResourceRequest, type ResourceState } from './resource.ts';
+import {
+  newResource,
+  parseSku,
+  type Resource,
+  type ResourceAddress,
+  type ResourceRequest,
+  type ResourceState,
+} from './resource.ts';
 import { refuseUnsupported } from './unsupported-property.ts';
 
 /** A DPS as Resource Manager has it. */
@@ -52,17 +59,12 @@ export function checkProvisioningServiceName(name: string): void {
 export function createProvisioningService(
   address: ResourceAddress,
   request: ResourceRequest,
-  { etag, ...options }: InstanceOptions & { readonly etag: string },
+  options: InstanceOptions & { readonly etag: string },
 ): ProvisioningService {
   // What a failed attempt of the same name may have left.
   options.shelf.drop();
   return {
-    address,
-    location: request.location,
-    tags: {},
-    sku: {},
-    etag,
-    createdMs: options.now(),
+    ...newResource(address, request, options),
     linkedHubs: [],
     ...openInstance(address.name, options),
   };
@@ -129,7 +131,10 @@ export function applyProvisioningServiceRequest(
   const policies =
     properties['authorizationPolicies'] == null
       ? service.instance.settings.policies
-      : parsePolicies(properties['authorizationPolicies']);
+      : parsePolicies(properties['authorizationPolicies'], {
+          rights: RIGHTS,
+          stored: service.instance.settings.policies,
+        });
   const allocationPolicy = parseAllocationPolicy(properties['allocationPolicy']);
   service.sku = sku;
   service.tags = request.tags;
@@ -146,31 +151,4 @@ function parseAllocationPolicy(value: unknown): 'hashed' | 'geoLatency' | 'stati
     );
   }
   return policy === 'Hashed' ? 'hashed' : policy === 'Static' ? 'static' : 'geoLatency';
-}
-
-/** A missing key pair is made up by the service, as recorded. */
-function parsePolicies(value: unknown): readonly ProvisioningPolicy[] {
-  const items: readonly unknown[] = Array.isArray(value) ? value : [value];
-  return items.map((item) => {
-    const { keyName, rights, primaryKey, secondaryKey } = isJsonObject(item) ? item : {};
-    const names = typeof rights === 'string' ? rights.split(',').map((right) => right.trim()) : [];
-    const known = RIGHTS.filter((right) => names.includes(right));
-    if (typeof keyName !== 'string' || known.length === 0 || known.length !== names.length) {
-      throw new ProviderError(
-        'argumentInvalid',
-        `An authorization policy needs a keyName and rights out of ${RIGHTS.join(', ')}.`,
-      );
-    }
-    const policy = newPolicy(keyName, known);
-    return {
-      ...policy,
-      ...(typeof primaryKey === 'string' && { primaryKey }),
-      ...(typeof secondaryKey === 'string' && { secondaryKey }),
-    };
-  });
-}
-
-function newPolicy(name: string, rights: readonly ProvisioningRight[]): ProvisioningPolicy {
-  const newKey = () => randomBytes(32).toString('base64');
-  return { name, rights, primaryKey: newKey(), secondaryKey: newKey() };
 }

@@ -28,8 +28,19 @@ export interface Resource {
   pending: { readonly kind: 'create' | 'update' | 'delete'; readonly operation: Operation } | undefined;
 }
 
-/** A resource as it is stored; what is under way is over when it is read. */
-export type ResourceState<Item extends Resource> = Omit<Item, 'pending' | 'certificates' | 'hub' | 'instance'>;
+/** What a new resource of any kind begins with; the rest comes from its own part of the first PUT. */
+export function newResource(
+  address: ResourceAddress,
+  { location }: ResourceRequest,
+  { etag, now }: { readonly etag: string; readonly now: () => number },
+): Omit<Resource, 'pending'> {
+  return { address, location, tags: {}, sku: {}, etag, createdMs: now() };
+}
+
+/** A resource as it is stored. */
+export type ResourceState<Item extends Resource> = Omit<Item, 'pending' | 'certificates' | 'hub' | 'instance'> & {
+  readonly pending?: { readonly kind: 'create' | 'update' | 'delete'; readonly operationId: string };
+};
 
 /** `properties.state` while nothing or something is under way. */
 export function stateOf({ pending }: Resource): 'Active' | 'Activating' | 'Transitioning' | 'Deleting' {
@@ -108,6 +119,12 @@ export class Resources<Item extends Resource> {
   remove(item: Item): void {
     this.#items.delete(item.address.name.toLowerCase());
     this.#deleted.set(keyOf(item.address), true);
+  }
+
+  /** Something has begun that takes its time; an operation that is over already leaves nothing. */
+  begin(item: Item, kind: 'create' | 'update' | 'delete', operation: Operation): void {
+    item.pending = operation.isDone ? undefined : { kind, operation };
+    if (item.pending) this.#items.touch(item.address.name.toLowerCase());
   }
 
   /** Base64 of an eight-byte counter that grows with every change. */

@@ -56,7 +56,7 @@ function registerGroupDeletion(
   app.delete<ArmRoute>(GROUP_PATH, (request, reply) => {
     check(request);
     const { name, location } = plane.groups.get(request.params.group);
-    const { id } = plane.operations.start(() => plane.deleteGroup(name));
+    const { id } = plane.operations.start({ do: 'deleteGroup', name });
     const job = Buffer.from(
       JSON.stringify({ jobId: `RESOURCEGROUPDELETIONJOB-${id}`, jobLocation: location }),
     ).toString('base64url');

@@ -43,17 +43,20 @@ export interface VirtualClockOptions {
 export class VirtualClock implements EmulatorClock {
   readonly #systemNow: () => number;
   readonly #startSystemTimer: StartTimer;
-  readonly #state: { current: ClockState };
+  readonly #kept: { current: ClockState };
+  /** What is kept, at hand: everything that happens asks for the time. */
+  #state: ClockState;
   readonly #timers = new Set<Timer>();
 
   constructor(options: VirtualClockOptions = {}) {
     this.#systemNow = options.now ?? Date.now;
     this.#startSystemTimer = options.startTimer ?? startSystemTimer;
-    this.#state = options.state ?? { current: { offsetMs: 0, frozenAtMs: undefined } };
+    this.#kept = options.state ?? { current: { offsetMs: 0, frozenAtMs: undefined } };
+    this.#state = this.#kept.current;
   }
 
   get nowMs(): number {
-    const { offsetMs, frozenAtMs } = this.#state.current;
+    const { offsetMs, frozenAtMs } = this.#state;
     return frozenAtMs ?? this.#systemNow() + offsetMs;
   }
 
@@ -61,7 +64,7 @@ export class VirtualClock implements EmulatorClock {
   readonly now = (): number => this.nowMs;
 
   get isFrozen(): boolean {
-    return this.#state.current.frozenAtMs !== undefined;
+    return this.#state.frozenAtMs !== undefined;
   }
 
   /** Timers that go by this clock. */
@@ -92,19 +95,19 @@ export class VirtualClock implements EmulatorClock {
   }
 
   freeze(): void {
-    this.#state.current = { ...this.#state.current, frozenAtMs: this.nowMs };
+    this.#keep({ ...this.#state, frozenAtMs: this.nowMs });
     for (const { stop } of this.#timers) stop();
   }
 
   resume(): void {
-    this.#state.current = { offsetMs: this.nowMs - this.#systemNow(), frozenAtMs: undefined };
+    this.#keep({ offsetMs: this.nowMs - this.#systemNow(), frozenAtMs: undefined });
     this.#armAll();
   }
 
   reset(): void {
     this.resume();
     this.set(this.#systemNow());
-    this.#state.current = { offsetMs: 0, frozenAtMs: undefined };
+    this.#keep({ offsetMs: 0, frozenAtMs: undefined });
   }
 
   #nextDue(untilMs: number): Timer | undefined {
@@ -116,10 +119,11 @@ export class VirtualClock implements EmulatorClock {
   }
 
   #moveTo(timeMs: number): void {
-    this.#state.current = {
-      offsetMs: timeMs - this.#systemNow(),
-      frozenAtMs: this.isFrozen ? timeMs : undefined,
-    };
+    this.#keep({ offsetMs: timeMs - this.#systemNow(), frozenAtMs: this.isFrozen ? timeMs : undefined });
+  }
+
+  #keep(state: ClockState): void {
+    this.#state = this.#kept.current = state;
   }
 
   #armAll(): void {

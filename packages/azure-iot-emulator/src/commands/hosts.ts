@@ -40,16 +40,15 @@ export function registerHosts(program: Command): void {
 }
 
 async function printHosts(flags: HostsFlags): Promise<void> {
-  const found =
-    flags.cloud === undefined
-      ? { hubs: [], dps: [] }
-      : await listResourceNames(await readCloudFile(resolve(flags.cloud)));
+  const cloud = flags.cloud === undefined ? undefined : await readCloudFile(resolve(flags.cloud));
+  const found = cloud === undefined ? { hubs: [], dps: [] } : await listResourceNames(cloud);
+  const address = cloud?.ports.address ?? '127.0.0.1';
   const names = [
     ...COMMON_NAMES,
     ...[...found.hubs, ...flags.hub].flatMap((name) => withSuffixes(name, 'azure-devices')),
     ...[...found.dps, ...flags.dps].flatMap((name) => withSuffixes(name, 'azure-devices-provisioning')),
   ];
-  for (const name of new Set(names)) process.stdout.write(`127.0.0.1 ${name}\n`);
+  for (const name of new Set(names)) process.stdout.write(`${address} ${name}\n`);
 }
 
 function withSuffixes(name: string, domain: string): readonly string[] {

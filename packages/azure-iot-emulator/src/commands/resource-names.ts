@@ -47,13 +47,14 @@ interface Call {
   readonly body?: string;
 }
 
-async function call({ ports, trustedRootsPem }: EmulatorCloud, { body, ...options }: Call): Promise<unknown> {
+async function call({ ports, trustedRootsPem }: EmulatorCloud, { body, headers, ...options }: Call): Promise<unknown> {
   try {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       const sent = request(
         {
           ...options,
-          host: '127.0.0.1',
+          headers: { host: `localhost:${ports.https}`, ...headers },
+          host: ports.address ?? '127.0.0.1',
           servername: 'localhost',
           port: ports.https,
           ca: trustedRootsPem,

@@ -24,7 +24,7 @@ export async function askEmulator(cloudFile: string, { method, path, body }: Con
   const { clientId, clientSecret } = servicePrincipal;
   const authorization = `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`;
   const options = {
-    host: '127.0.0.1',
+    host: ports.address ?? '127.0.0.1',
     servername: 'localhost',
     port: ports.https,
     ca: trustedRootsPem,

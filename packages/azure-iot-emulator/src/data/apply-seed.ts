@@ -3,11 +3,14 @@ import type { EmulatorCloud } from '../cloud.ts';
 import type { HttpPlanes, PlaneReply, PlaneRequest } from '../http-planes.ts';
 import type { PlaneName } from '../host-dispatch.ts';
 import type { IotHub } from '../hub/iot-hub.ts';
+import { isJsonObject } from '../hub/json.ts';
+import { defaultRights as hubRights } from '../hub/shared-access-policy.ts';
 import {
   readSeed,
   type Seed,
   type SeedCertificate,
   type SeedHub,
+  type SeedKeys,
   type SeedProvisioningService,
   seedError,
   type SeedReport,
@@ -25,6 +28,7 @@ export interface SeedTarget {
 
 const defaultGroup = 'emulator';
 const defaultLocation = 'westeurope';
+const serviceRights = { provisioningserviceowner: ['ServiceConfig', 'DeviceConnect', 'EnrollmentWrite'] };
 
 /**
  * Makes what a seed says exist. An entry that was written with the same text before, and is still there, is left alone.
@@ -81,7 +85,8 @@ class Sowing {
     { name, sku = 'S1', units = 1, location = defaultLocation, ...hub }: SeedHub,
   ): Promise<void> {
     const path = `/providers/Microsoft.Devices/IotHubs/${name}`;
-    const body = { location, sku: { name: sku, capacity: units }, properties: {} };
+    const authorizationPolicies = policiesOf(`${where}.sharedAccessKeys`, hub.sharedAccessKeys, hubRights);
+    const body = { location, sku: { name: sku, capacity: units }, properties: { ...authorizationPolicies } };
     await this.put(where, name, {
       plane: 'resourceManager',
       request: this.#arm(`${path}?api-version=2023-06-30`, body),
@@ -108,7 +113,9 @@ class Sowing {
       location,
     }));
     const path = `/providers/Microsoft.Devices/provisioningServices/${name}`;
-    const body = { location, sku: { name: 'S1', capacity: 1 }, properties: { iotHubs, allocationPolicy } };
+    const policies = policiesOf(`${where}.sharedAccessKeys`, service.sharedAccessKeys, serviceRights);
+    const properties = { iotHubs, allocationPolicy, ...policies };
+    const body = { location, sku: { name: 'S1', capacity: 1 }, properties };
     await this.put(where, name, {
       plane: 'resourceManager',
       request: this.#arm(`${path}?api-version=2022-02-05`, body),
@@ -143,6 +150,7 @@ class Sowing {
       return;
     }
     await this.#write(where, plane, { method: 'PUT', host, path, body });
+    if (plane === 'resourceManager') await this.#untilActive({ method: 'GET', host, path });
     if (then) await this.#write(where, plane, { host, ...then });
     this.#target.sown.set(key, digest);
     this.report.written.push(where);
@@ -184,7 +192,35 @@ class Sowing {
     throw seedError(where, `what ${plane} accepts`, `${status} ${body === undefined ? '' : JSON.stringify(body)}`);
   }
 
+  /** With `operationPolls` a resource is usable after that many looks at it. */
+  async #untilActive(request: Omit<PlaneRequest, 'token'>): Promise<void> {
+    for (;;) {
+      const { body } = await this.#call('resourceManager', request);
+      const { properties } = isJsonObject(body) ? body : {};
+      const { state = 'Active' } = isJsonObject(properties) ? properties : {};
+      if (state === 'Active') return;
+    }
+  }
+
   #call(plane: PlaneName, request: Omit<PlaneRequest, 'token'>): Promise<PlaneReply> {
     return this.#target.planes.call(plane, { ...request, token: this.#tokens[plane] ?? '' });
   }
+}
+
+/** `authorizationPolicies` of a resource: those that it has by itself, with the keys that the seed names. */
+function policiesOf(
+  where: string,
+  keys: SeedKeys | undefined,
+  rights: Readonly<Record<string, readonly string[]>>,
+): object {
+  if (keys === undefined) return {};
+  const unknown = Object.keys(keys).find((name) => !(name in rights));
+  if (unknown !== undefined) throw seedError(where, `policies out of ${Object.keys(rights).join(', ')}`, unknown);
+  return {
+    authorizationPolicies: Object.entries(rights).map(([keyName, has]) => ({
+      keyName,
+      rights: has.join(', '),
+      ...keys[keyName],
+    })),
+  };
 }

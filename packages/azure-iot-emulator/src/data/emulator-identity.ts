@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { ServicePrincipal } from '../entra/service-principal.ts';
 import { createTokenKey, type TokenKey } from '../entra/token-authority.ts';
-import { createServerIdentity, type ServerIdentity } from '../tls/server-identity.ts';
+import { createServerIdentity, isUseful, renewServerIdentity, type ServerIdentity } from '../tls/server-identity.ts';
 import type { Shelf } from './shelf.ts';
 
 /** Who an emulator is to its clients: what has to stay so that they find and trust it again. Holds secrets. */
@@ -12,11 +12,16 @@ export interface EmulatorIdentity {
   readonly tokenKey: TokenKey;
 }
 
-/** The identity that is kept, or a new one. */
+/** The identity that is kept, with a new server certificate where that is near its end, or a new one. */
 export async function openIdentity(shelf: Shelf, now: () => number): Promise<EmulatorIdentity> {
   const kept = shelf.map<EmulatorIdentity>('identity');
   const found = kept.get('emulator');
-  if (found) return found;
+  if (found && isUseful(found.server, now())) return found;
+  if (found) {
+    const renewed = { ...found, server: await renewServerIdentity(found.server, now()) };
+    kept.set('emulator', renewed);
+    return renewed;
+  }
   const [server, tokenKey] = await Promise.all([createServerIdentity({ now }), createTokenKey()]);
   const created: EmulatorIdentity = {
     subscriptionId: randomUUID(),

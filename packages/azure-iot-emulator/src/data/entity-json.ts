@@ -1,4 +1,4 @@
-import { type Certificate, readCertificate } from '../dps/certificate.ts';
+import { type Certificate, readCertificate } from '../certificates/certificate.ts';
 
 /*
  * Entities as JSON that a person can read: what JSON lacks stands in an object with one field whose name no property of

@@ -33,6 +33,9 @@ export interface SeedCertificate {
   readonly file?: string;
 }
 
+/** Keys of shared access policies by the policies' names, base64; for programs with a connection string built in. */
+export type SeedKeys = Readonly<Record<string, { readonly primaryKey: string; readonly secondaryKey?: string }>>;
+
 /** A hub that a seed declares. */
 export interface SeedHub {
   readonly name: string;
@@ -42,6 +45,8 @@ export interface SeedHub {
   readonly units?: number;
   /** Default westeurope. */
   readonly location?: string;
+  /** Of the policies that every hub has, such as `iothubowner`; a key that isn't named is made up. */
+  readonly sharedAccessKeys?: SeedKeys;
   /** They count as verified. */
   readonly certificates?: readonly SeedCertificate[];
   readonly devices?: readonly SeedDevice[];
@@ -55,6 +60,8 @@ export interface SeedProvisioningService {
   /** Names of hubs, of the seed or there already. */
   readonly linkedHubs?: readonly string[];
   readonly allocationPolicy?: 'Hashed' | 'GeoLatency' | 'Static';
+  /** Of the one policy that every DPS has, `provisioningserviceowner`. */
+  readonly sharedAccessKeys?: SeedKeys;
   /** They count as verified. */
   readonly certificates?: readonly SeedCertificate[];
   /** As DPS's service API has them, each with its enrollmentGroupId. */
@@ -92,6 +99,7 @@ const hubFields: FieldChecks = {
   sku: oneOf('F1', 'S1', 'S2', 'S3', 'B1', 'B2', 'B3'),
   units: number(1, 200, { isWhole: true }),
   location: text,
+  sharedAccessKeys: object,
   certificates: list,
   devices: list,
 };
@@ -100,6 +108,7 @@ const serviceFields: FieldChecks = {
   location: text,
   linkedHubs: texts,
   allocationPolicy: oneOf('Hashed', 'GeoLatency', 'Static'),
+  sharedAccessKeys: object,
   certificates: list,
   enrollmentGroups: list,
   enrollments: list,

@@ -19,7 +19,7 @@ export interface Shelf {
 export interface ShelfCollection {
   /** What was stored, in the order of creation. */
   readonly stored: readonly (readonly [key: string, state: unknown])[];
-  touch(key: string): void;
+  touch(key: string | number): void;
 }
 
 /** A shelf whose collections' names start with a prefix. */

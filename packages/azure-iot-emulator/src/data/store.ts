@@ -47,8 +47,9 @@ export class Store {
   }
 
   /** An entity was added, replaced, changed or deleted. */
-  touch(name: string, key: string): void {
+  touch(name: string, anyKey: string | number): void {
     if (!this.#engine.isDurable) return;
+    const key = String(anyKey);
     if (this.#isSealed) {
       this.#commit ??= refusal();
       return;

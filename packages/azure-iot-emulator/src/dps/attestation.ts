@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type Certificate, readUploadedCertificate } from './certificate.ts';
+import { type Certificate, readUploadedCertificate } from '../certificates/certificate.ts';
 import { formatTime } from '../hub/dotnet-time.ts';
 import { DpsError } from './dps-error.ts';
 import type { JsonObject } from '../hub/json.ts';

@@ -1,5 +1,5 @@
 import type { ProvisionedDevice } from '../hub/provisioned-device.ts';
-import type { Certificate } from './certificate.ts';
+import type { Certificate } from '../certificates/certificate.ts';
 import type { Enrollment } from './enrollment.ts';
 
 /** A device whose identity is proved: the enrollment that lets it in, and what the hub will know it by. */

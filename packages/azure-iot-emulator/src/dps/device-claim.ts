@@ -23,11 +23,11 @@ export interface DeviceClaim {
  *
  * @throws {DpsError} invalidArgument, unauthorized, enrollmentDisabled, enrollmentNotFound
  */
-export async function attest(
+export function attest(
   instance: ProvisioningInstance,
   claim: DeviceClaim,
   { nowMs, assumptions }: { readonly nowMs: number; readonly assumptions: DpsAssumptions },
-): Promise<Attested> {
+): Attested {
   const { registrationId, presentedChain, signature } = claim;
   const isRefusedCase = assumptions.upperCaseRegistrationId === 'refuse' && /[A-Z]/.test(registrationId);
   if (!isRegistrationId(registrationId) || isRefusedCase) {

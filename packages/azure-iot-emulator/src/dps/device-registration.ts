@@ -63,12 +63,16 @@ export class DeviceRegistration {
     const { now, limits = defaultDpsLimits } = options;
     this.#options = options;
     this.#assumptions = options.assumptions ?? defaultDpsAssumptions;
-    this.#operations = (options.shelf ?? looseShelf()).map('registrationOperations');
+    const shelf = options.shelf ?? looseShelf();
+    this.#operations = shelf.map('registrationOperations');
     this.retryAfterSeconds = options.retryAfterSeconds;
-    this.#polls = new RateLimit({ calls: limits.pollsPerTenSeconds, windowMs: 10_000, what: 'polls', now });
+    this.#polls = new RateLimit({
+      ...{ calls: limits.pollsPerTenSeconds, windowMs: 10_000, what: 'polls', now },
+      kept: shelf.map('polls'),
+    });
     this.#registrations = new RateLimit({
       ...{ calls: limits.registrationsPerMinute, windowMs: 60_000 },
-      ...{ what: 'registrations', now },
+      ...{ what: 'registrations', now, kept: shelf.map('registerCalls') },
     });
   }
 
@@ -86,7 +90,7 @@ export class DeviceRegistration {
       const { payload } = readRegistration(claim, body);
       const operationId = `5.${randomBytes(8).toString('hex')}.${randomUUID()}`;
       try {
-        const attested = await this.#attest(instance, claim);
+        const attested = this.#attest(instance, claim);
         await this.#assign(operationId, instance, { claim, attested, payload });
       } catch (error) {
         this.#remember(operationId, { ...this.#refusal(instance, claim, error), isRefusal: true });
@@ -98,10 +102,9 @@ export class DeviceRegistration {
   /** @throws {DpsError} unauthorized, operationNotFound, tooManyRequests */
   async operationStatus(claim: DeviceClaim, operationId: string): Promise<JsonObject> {
     const instance = this.#findInstance(claim);
-    return this.#logged(claim, async () => {
-      if (!this.#operations.get(operationId)?.isRefusal) await this.#attest(instance, claim);
+    return this.#logged(claim, () => {
+      if (!this.#operations.get(operationId)?.isRefusal) this.#attest(instance, claim);
       this.#polls.count(registrationKey(claim.registrationId));
-      // Read after the check, which takes its time: a webhook may have decided meanwhile.
       const operation = this.#operations.get(operationId);
       const owner = operation?.claim ?? this.#underWay.get(operationId);
       if (owner === undefined || !isSameDevice(owner, claim)) {
@@ -116,9 +119,9 @@ export class DeviceRegistration {
   /** @throws {DpsError} unauthorized, registrationNotFound, tooManyRequests */
   async lookUp(claim: DeviceClaim): Promise<JsonObject> {
     const instance = this.#findInstance(claim);
-    return this.#logged(claim, async () => {
+    return this.#logged(claim, () => {
       if (this.#assumptions.statusLookUp === 'counted') this.#registrations.count(instance.idScope);
-      await this.#attest(instance, claim);
+      this.#attest(instance, claim);
       return deviceRegistrationJson(instance.registrations.get(claim.registrationId));
     });
   }
@@ -180,11 +183,11 @@ export class DeviceRegistration {
     throw error;
   }
 
-  #attest(instance: ProvisioningInstance, claim: DeviceClaim): Promise<Attested> {
+  #attest(instance: ProvisioningInstance, claim: DeviceClaim): Attested {
     return attest(instance, claim, { nowMs: this.#options.now(), assumptions: this.#assumptions });
   }
 
-  async #logged<Answer>({ registrationId }: DeviceClaim, work: () => Promise<Answer>): Promise<Answer> {
+  async #logged<Answer>({ registrationId }: DeviceClaim, work: () => Answer | Promise<Answer>): Promise<Answer> {
     try {
       return await work();
     } catch (error) {

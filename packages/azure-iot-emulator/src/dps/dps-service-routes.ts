@@ -8,11 +8,10 @@ import { runBulkOperation } from './bulk-operation.ts';
 import type { DpsAssumptions } from './dps-assumptions.ts';
 import { DpsError } from './dps-error.ts';
 import { sendDpsError, toDpsError } from './dps-error-reply.ts';
-import type { DpsLimits } from './dps-limits.ts';
 import { type Enrollment, enrollmentJson } from './enrollment.ts';
 import type { ProvisioningDirectory, ProvisioningInstance, ProvisioningRight } from './provisioning-instance.ts';
 import { checkQuery, type Page, takePage } from './query.ts';
-import { RateLimit } from './rate-limit.ts';
+import type { RateLimit } from './rate-limit.ts';
 import { registrationJson } from './registration-record.ts';
 import { authorize } from './service-authorization.ts';
 
@@ -25,11 +24,7 @@ export interface DpsServiceOptions {
   /** Gets why a call was refused, which the client isn't told in such detail. */
   readonly log: (line: string) => void;
   readonly assumptions: DpsAssumptions;
-  readonly limits: DpsLimits;
-}
-
-/** What a route works with. */
-interface ServicePlane extends DpsServiceOptions {
+  /** Counts the calls of each instance. */
   readonly operations: RateLimit;
 }
 
@@ -38,10 +33,7 @@ interface IdRoute {
 }
 
 /** Registers the service plane of DPS: enrollments, enrollment groups and registration records. */
-export function registerDpsServiceRoutes(app: FastifyInstance, settings: DpsServiceOptions): void {
-  const { limits, now } = settings;
-  const rate = { calls: limits.operationsPerMinute, windowMs: 60_000, what: 'operations', now };
-  const options: ServicePlane = { ...settings, operations: new RateLimit(rate) };
+export function registerDpsServiceRoutes(app: FastifyInstance, options: DpsServiceOptions): void {
   app.setErrorHandler((error, request, reply) => answerError(options, error, request, reply));
   app.setNotFoundHandler((request) => {
     throw new DpsError('unsupported', `The emulator does not support ${request.method} ${pathOf(request)} of DPS.`);
@@ -57,7 +49,7 @@ export function registerDpsServiceRoutes(app: FastifyInstance, settings: DpsServ
 
 function registerEnrollmentRoutes(
   app: FastifyInstance,
-  options: ServicePlane,
+  options: DpsServiceOptions,
   kind: Enrollment['kind'],
   path: string,
 ): void {
@@ -99,7 +91,7 @@ function registerEnrollmentRoutes(
   });
 }
 
-function registerRegistrationRoutes(app: FastifyInstance, options: ServicePlane): void {
+function registerRegistrationRoutes(app: FastifyInstance, options: DpsServiceOptions): void {
   app.get<IdRoute>('/registrations/:id', async (request) => {
     const instance = await openInstance(options, request, 'RegistrationStatusRead');
     return registrationJson(instance.registrations.get(request.params.id));
@@ -120,7 +112,7 @@ function registerRegistrationRoutes(app: FastifyInstance, options: ServicePlane)
 }
 
 async function openInstance(
-  { instances, tokens, now, operations }: ServicePlane,
+  { instances, tokens, now, operations }: DpsServiceOptions,
   request: FastifyRequest,
   right: ProvisioningRight,
 ): Promise<ProvisioningInstance> {

@@ -2,7 +2,7 @@ import type { Shelf } from '../data/shelf.ts';
 import { looseShelf } from '../data/store.ts';
 import type { StoredMap } from '../data/stored-map.ts';
 import { ownCertificates, pairItems } from './attestation.ts';
-import { type Certificate, isSameCertificate } from './certificate.ts';
+import { type Certificate, isSameCertificate } from '../certificates/certificate.ts';
 import { DpsError } from './dps-error.ts';
 import type { DpsLimits } from './dps-limits.ts';
 import { type Enrollment, type EnrollmentDraft, parseEnrollment } from './enrollment.ts';

@@ -1,6 +1,7 @@
 import type { Shelf } from '../data/shelf.ts';
 import { looseShelf } from '../data/store.ts';
-import type { Certificate } from './certificate.ts';
+import type { StoredMap } from '../data/stored-map.ts';
+import type { Certificate } from '../certificates/certificate.ts';
 import { defaultDpsLimits, type DpsLimits } from './dps-limits.ts';
 import { EnrollmentStore } from './enrollment-store.ts';
 import { RegistrationStore } from './registration-record.ts';
@@ -65,6 +66,9 @@ export interface ProvisioningInstanceOptions {
   readonly shelf?: Shelf;
 }
 
+/** Devices whose register calls are counted; the first to call are forgotten first. */
+const mostCallers = 100_000;
+
 /** One Device Provisioning Service: what its service and device planes work on. */
 export class ProvisioningInstance {
   readonly name: string;
@@ -73,7 +77,7 @@ export class ProvisioningInstance {
   readonly registrations: RegistrationStore;
   readonly #settings: { current: ProvisioningSettings };
   readonly #authorities: () => readonly CertificateAuthority[];
-  readonly #registerCalls = new Map<string, number>();
+  readonly #registerCalls: StoredMap<number>;
 
   constructor(options: ProvisioningInstanceOptions) {
     this.name = options.name;
@@ -81,6 +85,7 @@ export class ProvisioningInstance {
     const shelf = options.shelf ?? looseShelf();
     this.#settings = shelf.value('settings', () => options.settings);
     this.#authorities = options.certificateAuthorities;
+    this.#registerCalls = shelf.map('registerCalls');
     this.registrations = new RegistrationStore(options.now, shelf);
     this.enrollments = new EnrollmentStore(
       () => ({
@@ -110,9 +115,11 @@ export class ProvisioningInstance {
   countRegisterCall(registrationId: string): void {
     const key = registrationKey(registrationId);
     this.#registerCalls.set(key, (this.#registerCalls.get(key) ?? 0) + 1);
+    const [oldest] = this.#registerCalls.keys();
+    if (this.#registerCalls.size > mostCallers && oldest !== undefined) this.#registerCalls.delete(oldest);
   }
 
-  /** How many register calls a device has made, refused ones included. */
+  /** How many register calls a device has made, refused ones included; 0 again where 100,000 others have called since. */
   registerCalls(registrationId: string): number {
     return this.#registerCalls.get(registrationKey(registrationId)) ?? 0;
   }

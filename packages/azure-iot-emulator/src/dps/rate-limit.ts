@@ -1,3 +1,4 @@
+import type { StoredMap } from '../data/stored-map.ts';
 import { DpsError } from './dps-error.ts';
 
 /** Keys that are remembered before those without a call in the window are forgotten. */
@@ -12,12 +13,13 @@ export interface RateLimitOptions {
   readonly what: string;
   /** Unix milliseconds. */
   readonly now: () => number;
+  /** Times of the calls of each key, in Unix milliseconds. */
+  readonly kept: StoredMap<readonly number[]>;
 }
 
 /** Counts the calls of each key in a sliding window. */
 export class RateLimit {
   readonly #options: RateLimitOptions;
-  readonly #calls = new Map<string, number[]>();
 
   constructor(options: RateLimitOptions) {
     this.#options = options;
@@ -25,10 +27,10 @@ export class RateLimit {
 
   /** @throws {ThrottledError} one call too many */
   count(key: string): void {
-    const { calls, windowMs, what } = this.#options;
+    const { calls, windowMs, what, kept } = this.#options;
     if (calls === Infinity) return;
     const now = this.#options.now();
-    const recent = (this.#calls.get(key) ?? []).filter((time) => time > now - windowMs);
+    const recent = (kept.get(key) ?? []).filter((time) => time > now - windowMs);
     if (recent.length >= calls) {
       const oldest = recent[0] ?? now;
       throw new ThrottledError(
@@ -36,14 +38,14 @@ export class RateLimit {
         `more than ${calls} ${what} within ${windowMs / 1000} s`,
       );
     }
-    recent.push(now);
-    this.#calls.set(key, recent);
-    if (this.#calls.size > MAX_KEYS) this.#forgetIdle(now - windowMs);
+    kept.set(key, [...recent, now]);
+    if (kept.size > MAX_KEYS) this.#forgetIdle(now - windowMs);
   }
 
   #forgetIdle(since: number): void {
-    for (const [key, times] of this.#calls) {
-      if (times.every((time) => time <= since)) this.#calls.delete(key);
+    const { kept } = this.#options;
+    for (const [key, times] of kept) {
+      if (times.every((time) => time <= since)) kept.delete(key);
     }
   }
 }

@@ -1,7 +1,7 @@
 import type { Attested } from './attested.ts';
 import { ownCertificates, pairItems } from './attestation.ts';
-import { type Certificate, isSameCertificate, isSelfSigned, readCertificate } from './certificate.ts';
-import { type ChainFault, type ChainRules, findChainFault, trustChain } from './certificate-chain.ts';
+import { type Certificate, isSameCertificate, isSelfSigned, readCertificate } from '../certificates/certificate.ts';
+import { type ChainFault, type ChainRules, findChainFault, trustChain } from '../certificates/certificate-chain.ts';
 import type { DpsAssumptions } from './dps-assumptions.ts';
 import { DpsError } from './dps-error.ts';
 import type { Enrollment } from './enrollment.ts';
@@ -24,12 +24,12 @@ export interface X509Evidence {
  *
  * @throws {DpsError} enrollmentDisabled; enrollmentNotFound, where that is assumed; unauthorized, with the wording that DPS has for the case and the whole story as `reason`
  */
-export async function attestByCertificate(instance: ProvisioningInstance, evidence: X509Evidence): Promise<Attested> {
+export function attestByCertificate(instance: ProvisioningInstance, evidence: X509Evidence): Attested {
   const chain = readChain(evidence.presentedChain);
   const leaf = chain[0];
   if (leaf === undefined) throw refuse('Unauthorized', 'no client certificate was presented');
   const rules = { nowMs: evidence.nowMs, ...evidence.assumptions };
-  const fault = await findChainFault(chain, rules);
+  const fault = findChainFault(chain, rules);
   if (fault !== undefined) throw refuse('Invalid certificate.', fault.reason);
   if (registrationKey(leaf.commonName ?? '') !== registrationKey(evidence.registrationId)) {
     throw refuse(
@@ -51,11 +51,11 @@ function readChain(presented: readonly Uint8Array[]): Certificate[] {
   }
 }
 
-async function attestByIndividual(
+function attestByIndividual(
   instance: ProvisioningInstance,
   enrollment: Enrollment,
   presented: { readonly chain: readonly Certificate[]; readonly leaf: Certificate; readonly rules: ChainRules },
-): Promise<Attested> {
+): Attested {
   requireEnabled(enrollment);
   const own = ownCertificates(enrollment.attestation);
   if (!own.some((certificate) => isSameCertificate(certificate, presented.leaf))) {
@@ -65,16 +65,16 @@ async function attestByIndividual(
     );
   }
   // A self-signed device certificate needs no CA; one that a CA issued has to lead to a verified one.
-  if (!(await isSelfSigned(presented.leaf))) await requireTrust(instance, presented.chain, presented.rules);
+  if (!isSelfSigned(presented.leaf)) requireTrust(instance, presented.chain, presented.rules);
   return { enrollment, leaf: presented.leaf, thumbprints: thumbprintPair(own, presented.leaf) };
 }
 
-async function attestByGroup(
+function attestByGroup(
   instance: ProvisioningInstance,
   chain: readonly Certificate[],
   rules: ChainRules & X509Evidence,
-): Promise<Attested> {
-  const [leaf, ...issuers] = await requireTrust(instance, chain, rules);
+): Attested {
+  const [leaf, ...issuers] = requireTrust(instance, chain, rules);
   if (leaf === undefined) throw refuse('Unauthorized', 'no client certificate was presented');
   for (const issuer of issuers) {
     const enrollment = findGroup(instance, issuer);
@@ -91,13 +91,13 @@ async function attestByGroup(
   );
 }
 
-async function requireTrust(
+function requireTrust(
   instance: ProvisioningInstance,
   chain: readonly Certificate[],
   rules: ChainRules,
-): Promise<readonly Certificate[]> {
+): readonly Certificate[] {
   const verified = instance.certificateAuthorities.filter(({ isVerified }) => isVerified);
-  const trusted = await trustChain(
+  const trusted = trustChain(
     chain,
     verified.map(({ certificate }) => certificate),
     rules,

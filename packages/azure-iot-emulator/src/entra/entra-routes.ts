@@ -1,5 +1,6 @@
 import { timingSafeEqual, createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { plainText } from '../plain-text.ts';
 import { EntraError } from './entra-error.ts';
 import type { ServicePrincipal } from './service-principal.ts';
 import { TOKEN_LIFETIME_SECONDS, type TokenAuthority } from './token-authority.ts';
@@ -14,6 +15,8 @@ export interface EntraPlane {
   readonly origin: string;
   /** Unix milliseconds. */
   readonly now: () => number;
+  /** Gets one line for each request that is refused. */
+  readonly log: (line: string) => void;
 }
 
 /**
@@ -57,6 +60,7 @@ async function answer(plane: EntraPlane, reply: FastifyReply, work: () => unknow
     return await work();
   } catch (error) {
     if (!(error instanceof EntraError)) throw error;
+    plane.log(`Entra ID refused: AADSTS${error.kind.number} ${plainText(error.message)}`);
     return reply.code(error.kind.status).send(error.body(plane.now()));
   }
 }

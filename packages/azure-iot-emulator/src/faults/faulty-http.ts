@@ -4,6 +4,8 @@ import { DpsError } from '../dps/dps-error.ts';
 import { findPlane, type PlaneName } from '../host-dispatch.ts';
 import { classicErrorBody, HubError } from '../hub/hub-error.ts';
 import type { StartTimer } from '../mqtt/timer.ts';
+import { plainText } from '../plain-text.ts';
+import type { FaultKind } from './fault.ts';
 import type { FaultRegistry, FaultSubject, Hit } from './fault-registry.ts';
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -15,6 +17,8 @@ export interface HttpFaultsOptions {
   readonly dpsOfScope: (idScope: string) => string | undefined;
   readonly now: () => number;
   readonly startTimer: StartTimer;
+  /** Gets one line for each request that a fault meets. */
+  readonly log: (line: string) => void;
 }
 
 /** Lets the faults that were asked for happen to HTTP requests; the emulator's own interface is spared. */
@@ -38,23 +42,31 @@ function meet(exchange: Exchange): void {
   const { plane, request, response, options, go } = exchange;
   const { faults, startTimer } = options;
   const subject = subjectOf(exchange);
+  const tell = ({ fault }: { readonly fault: { readonly kind: FaultKind } }): void =>
+    options.log(`fault on request: ${fault.kind}: ${request.method ?? ''} ${plainText(request.url ?? '')}`);
   const downKinds = plane === 'hub' ? (['hubDown', 'failover'] as const) : isDps(plane) ? (['dpsDown'] as const) : [];
-  if (faults.meet([...downKinds, 'drop', 'halfOpen'], subject)) {
+  const fatal = faults.meet<FaultKind>([...downKinds, 'drop', 'halfOpen'], subject);
+  if (fatal) {
+    tell(fatal);
     request.socket.destroy();
     return;
   }
   const silent = faults.meet(['blackHole', 'freeze'], subject);
   if (silent) {
+    tell(silent);
     void silent.over.then(() => (silent.fault.kind === 'freeze' ? go() : request.socket.destroy()));
     return;
   }
   const failing = faults.meet(['throttle', 'serverError'], subject);
   if (failing) {
+    tell(failing);
     answer(exchange, failing);
     return;
   }
   if (plane === 'hub' && /\/(?:devicebound|events)(?:[/?]|$)/i.test(request.url ?? '')) {
-    if (faults.meet(['quotaExceeded'], subject)) {
+    const used = faults.meet(['quotaExceeded'], subject);
+    if (used) {
+      tell(used);
       send(
         response,
         403,
@@ -77,7 +89,7 @@ function isDps(plane: PlaneName): boolean {
 
 function subjectOf({ plane, request, options }: Exchange): FaultSubject {
   const name = (request.headers.host ?? '').split('.')[0];
-  const path = decodeURIComponent((request.url ?? '').split('?')[0] ?? '');
+  const path = decoded((request.url ?? '').split('?')[0] ?? '');
   if (plane === 'hub') {
     return { hub: name, deviceId: /^\/(?:devices|twins)\/([^/]+)/i.exec(path)?.[1] };
   }
@@ -88,6 +100,15 @@ function subjectOf({ plane, request, options }: Exchange): FaultSubject {
   if (plane === 'provisioningService')
     return { dps: name, deviceId: /^\/(?:enrollments|registrations)\/([^/]+)/i.exec(path)?.[1] };
   return {};
+}
+
+/** As it is where an escape is malformed: what serves the request says so. */
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
 }
 
 function answer(exchange: Exchange, { fault }: Hit<'throttle' | 'serverError'>): void {

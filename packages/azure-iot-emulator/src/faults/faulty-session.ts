@@ -27,12 +27,14 @@ export class FaultySession implements MqttSession {
   /** What the service gets to write to. */
   readonly client: MqttClient;
   readonly #options: FaultySessionOptions;
+  readonly #faults: FaultRegistry;
   #session: MqttSession | undefined;
   /** Set by a fault that ends the connection: what was sent behind must not overtake what was lost. */
   #isOver = false;
 
   constructor(options: FaultySessionOptions) {
     this.#options = options;
+    this.#faults = options.faults;
     this.subject = options.subject;
     const { client } = options;
     this.client = {
@@ -73,9 +75,8 @@ export class FaultySession implements MqttSession {
   }
 
   publish(packet: Publish): Promise<void> | undefined {
-    const { faults } = this.#options;
     if (this.#isOver) throw new Error('the connection has ended by a fault on request');
-    if (faults.isQuiet) return this.#pass(packet);
+    if (this.#faults.isQuiet) return this.#pass(packet);
     return this.#publishWithFaults(packet);
   }
 

@@ -14,14 +14,15 @@ export class ChangeSignal {
     this.#startTimer = startTimer;
   }
 
-  /** Asks `find` now and after each change; undefined after `timeoutMs` (0: only now) or {@link close}. */
-  until<T>(find: () => T | undefined, timeoutMs: number): Promise<T | undefined> {
+  /** Asks `find` now and after each change; undefined after `timeoutMs` (0: only now), `givenUp` or {@link close}. */
+  until<T>(find: () => T | undefined, timeoutMs: number, givenUp?: AbortSignal): Promise<T | undefined> {
     const found = find();
     if (found !== undefined || timeoutMs <= 0) return Promise.resolve(found);
     return new Promise((resolve) => {
       const settle = (value: T | undefined): void => {
         this.#waiters.delete(waiter);
         stopTimer();
+        givenUp?.removeEventListener('abort', waiter.cancel);
         resolve(value);
       };
       const check = (): boolean => {
@@ -31,6 +32,7 @@ export class ChangeSignal {
       };
       const waiter: Waiter = { check, cancel: () => settle(undefined) };
       const stopTimer = this.#startTimer(timeoutMs, waiter.cancel);
+      givenUp?.addEventListener('abort', waiter.cancel);
       this.#waiters.add(waiter);
     });
   }

@@ -37,7 +37,7 @@ export function openClient<Identity extends ClientIdentity>(
   state: ClientState<Identity>,
   { onChanged, ...queue }: Omit<MessageQueueOptions, 'messages' | 'onChanged'> & { readonly onChanged: () => void },
 ): HubClient<Identity> {
-  let { identity, twin } = state;
+  let { identity, twin, lastActivityMs } = state;
   let kept = state.keptSubscriptions && new ObservedMap(state.keptSubscriptions, onChanged);
   return {
     get identity() {
@@ -64,6 +64,11 @@ export function openClient<Identity extends ClientIdentity>(
     messages: new MessageQueue({ ...queue, messages: state.messages ?? [], onChanged }),
     session: undefined,
     connectionStateUpdatedMs: state.connectionStateUpdatedMs,
-    lastActivityMs: state.lastActivityMs,
+    get lastActivityMs() {
+      return this.session?.lastActivityMs ?? lastActivityMs;
+    },
+    set lastActivityMs(value) {
+      lastActivityMs = value;
+    },
   };
 }

@@ -30,10 +30,12 @@ export interface QueuedMessage {
   readonly request: CloudToDeviceRequest;
   readonly enqueuedTimeMs: number;
   readonly expiryTimeMs: number;
+  /** How often it was sent, as it is kept; absent before the first time. */
+  readonly deliveryCount?: number;
 }
 
 /** How a message left its queue, as feedback calls it. */
-export type MessageOutcome = 'Success' | 'Expired' | 'Purged';
+export type MessageOutcome = 'Success' | 'Expired' | 'DeliveryCountExceeded' | 'Purged';
 
 /** What the service-bound feedback endpoint would say of a message whose sender asked for it. */
 export interface FeedbackRecord extends LogRecord {

@@ -25,7 +25,7 @@ export type Access =
   { readonly method: AuthenticationMethod; readonly expiresMs: number | undefined } | { readonly problem: string };
 
 /** Judges a device by what its identity asks for: certificate, CA, or key. */
-export async function checkAccess(check: AccessCheck): Promise<Access> {
+export function checkAccess(check: AccessCheck): Access {
   const { identity, connect, authorities, nowMs } = check;
   const { type, x509Thumbprint } = identity.authentication;
   const { presentedChain } = connect;
@@ -37,9 +37,7 @@ export async function checkAccess(check: AccessCheck): Promise<Access> {
       return ofCertificate(thumbprintProblem(presentedChain, thumbprints, nowMs));
     }
     case 'certificateAuthority':
-      return ofCertificate(
-        await chainProblem({ presentedChain, commonName: commonNameOf(identity), authorities, nowMs }),
-      );
+      return ofCertificate(chainProblem({ presentedChain, commonName: commonNameOf(identity), authorities, nowMs }));
     case 'sas':
       return tokenAccess(check);
     case 'none':

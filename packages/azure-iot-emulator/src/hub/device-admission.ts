@@ -1,36 +1,23 @@
 import type { ConnectRefusal, MqttConnect } from '../mqtt/service.ts';
 import { checkAccess } from './device-access.ts';
-import type { HubCertificateAuthority } from './device-certificate.ts';
+import type { HubAccess } from './hub-access.ts';
 import type { HubAssumptions } from './hub-assumptions.ts';
 import { type ClientName, describeClient, type Device, type Module } from './hub-client.ts';
 import { HubError } from './hub-error.ts';
 import type { HubQuotas } from './hub-quotas.ts';
 import type { DeviceRegistry } from './device-registry.ts';
-import type { SharedAccessPolicy } from './shared-access-policy.ts';
 import type { AuthenticationMethod } from './telemetry.ts';
-
-/** How a hub lets its clients in by shared access signature, or doesn't: properties of the ARM resource. */
-export interface LocalAuthentication {
-  readonly disableDeviceSas: boolean;
-  readonly disableModuleSas: boolean;
-  /** Shared access policies are of no use to the service plane either. */
-  readonly disableLocalAuth: boolean;
-}
 
 /** The hub as the admission needs it. */
 export interface AdmissionHost {
   readonly name: string;
   readonly now: () => number;
   readonly registry: DeviceRegistry;
-  readonly policies: readonly SharedAccessPolicy[];
+  readonly access: HubAccess;
   readonly assumptions: HubAssumptions;
   readonly quotas: HubQuotas;
   readonly isOwnHost: (hostName: string) => boolean;
-  readonly state: () => {
-    readonly authorities: readonly HubCertificateAuthority[];
-    readonly localAuthentication: LocalAuthentication;
-    readonly isClosed: boolean;
-  };
+  readonly isClosed: () => boolean;
 }
 
 /** A client that may come in. */
@@ -51,15 +38,16 @@ export interface Refused {
 export async function admit(host: AdmissionHost, name: ClientName, connect: MqttConnect): Promise<Admitted | Refused> {
   const throttled = await throttle(host.quotas);
   if (throttled) return throttled;
+  if (host.isClosed()) return { refusal: 5, reason: `hub ${host.name} is deleted` };
   const who = describeClient(typeof name === 'string' ? { deviceId: name, moduleId: undefined } : name);
   const client = host.registry.find(name);
   if (!client) return { refusal: 5, reason: `${who} is not registered at hub ${host.name}` };
-  const { authorities, localAuthentication } = host.state();
-  const access = await checkAccess({
+  const { authorities, localAuthentication, policies } = host.access;
+  const access = checkAccess({
     identity: client.identity,
     connect,
     authorities,
-    policies: host.policies,
+    policies,
     isOwnHost: host.isOwnHost,
     nowMs: host.now(),
   });
@@ -71,12 +59,8 @@ export async function admit(host: AdmissionHost, name: ClientName, connect: Mqtt
       reason: `${who}: hub ${host.name} takes no shared access signatures from it, only certificates`,
     };
   }
-  // After the check, which takes its time: all of this may have changed meanwhile.
-  if (host.state().isClosed) return { refusal: 5, reason: `hub ${host.name} is deleted` };
   const device = 'device' in client ? client.device : client;
-  if (device.identity.status === 'disabled' || host.registry.find(name) !== client) {
-    return { refusal: 5, reason: `${who} is disabled or deleted` };
-  }
+  if (device.identity.status === 'disabled') return { refusal: 5, reason: `${who} is disabled` };
   const { expiredToken, expiredCertificate } = host.assumptions;
   const ends = (isSas ? expiredToken : expiredCertificate) === 'disconnect';
   return { client, method: access.method, expiresMs: ends ? access.expiresMs : undefined };

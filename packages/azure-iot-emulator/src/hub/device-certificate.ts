@@ -1,6 +1,5 @@
-import { X509Certificate } from 'node:crypto';
-import { findChainFault, trustChain } from '../dps/certificate-chain.ts';
-import { readCertificate } from '../dps/certificate.ts';
+import { findChainFault, trustChain } from '../certificates/certificate-chain.ts';
+import { type Certificate, readCertificate } from '../certificates/certificate.ts';
 
 /** A CA certificate of the hub, as the management plane knows it. */
 export interface HubCertificateAuthority {
@@ -26,31 +25,34 @@ export function thumbprintProblem(
   thumbprints: readonly (string | null)[],
   nowMs: number,
 ): string | undefined {
-  const leaf = presentedChain[0] && new X509Certificate(presentedChain[0]);
+  const leaf = presentedChain[0] && readCertificate(presentedChain[0]);
   if (!leaf) return 'no client certificate was presented';
-  const found = [leaf.fingerprint, leaf.fingerprint256].map((print) => print.replaceAll(':', ''));
-  if (!thumbprints.some((thumbprint) => thumbprint !== null && found.includes(thumbprint.toUpperCase()))) {
-    return `the certificate '${subjectOf(leaf)}' (SHA-1 ${found[0] ?? ''}) is none of the identity's thumbprints`;
+  if (!thumbprints.some((thumbprint) => thumbprint !== null && hasThumbprint(leaf, thumbprint.toUpperCase()))) {
+    return `the certificate '${leaf.subject}' (SHA-1 ${leaf.thumbprintSha1}) is none of the identity's thumbprints`;
   }
   return validityProblem(leaf, nowMs);
+}
+
+/** The length tells SHA-256 from SHA-1. */
+function hasThumbprint(leaf: Certificate, thumbprint: string): boolean {
+  return thumbprint === (thumbprint.length === 64 ? leaf.thumbprintSha256 : leaf.thumbprintSha1);
 }
 
 /**
  * Undefined where the leaf is the device's and leads to a verified CA of the hub, else what is wrong. The chain has to be
  * presented up to a certificate that such a CA signed, or up to that CA ("Authenticate identities with X.509").
  */
-export async function chainProblem(check: ChainCheck): Promise<string | undefined> {
-  const { presentedChain, commonName, authorities, nowMs } = check;
+export function chainProblem({ presentedChain, commonName, authorities, nowMs }: ChainCheck): string | undefined {
   const chain = presentedChain.map((der) => readCertificate(der));
   const [leaf] = chain;
   if (!leaf) return 'no client certificate was presented';
   if (leaf.commonName !== commonName) {
     return `the certificate's CN is '${leaf.commonName ?? ''}', the device ID is '${commonName}'`;
   }
-  const verified = authorities.filter(({ isVerified }) => isVerified);
-  const fault = await findChainFault(chain, { nowMs });
+  const fault = findChainFault(chain, { nowMs });
   if (fault) return fault.reason;
-  const trust = await trustChain(
+  const verified = authorities.filter(({ isVerified }) => isVerified);
+  const trust = trustChain(
     chain,
     verified.map(({ certificateDer }) => readCertificate(certificateDer)),
     { nowMs },
@@ -63,15 +65,12 @@ export async function chainProblem(check: ChainCheck): Promise<string | undefine
 
 /** When the presented leaf ends, in milliseconds since 1970. */
 export function certificateEndMs([leaf]: readonly Uint8Array[]): number | undefined {
-  return leaf && Date.parse(new X509Certificate(leaf).validTo);
+  return leaf && readCertificate(leaf).notAfterMs;
 }
 
-function validityProblem(certificate: X509Certificate, nowMs: number): string | undefined {
-  const { validFrom, validTo } = certificate;
-  if (nowMs >= Date.parse(validFrom) && nowMs <= Date.parse(validTo)) return undefined;
-  return `the certificate '${subjectOf(certificate)}' is valid from ${validFrom} to ${validTo}`;
-}
-
-function subjectOf(certificate: X509Certificate): string {
-  return certificate.subject.replaceAll('\n', ', ');
+function validityProblem(leaf: Certificate, nowMs: number): string | undefined {
+  const { notBeforeMs, notAfterMs } = leaf;
+  if (nowMs >= notBeforeMs && nowMs <= notAfterMs) return undefined;
+  const [from, to] = [notBeforeMs, notAfterMs].map((time) => new Date(time).toISOString());
+  return `the certificate '${leaf.subject}' is valid from ${String(from)} to ${String(to)}`;
 }

@@ -22,6 +22,8 @@ export interface DeviceRegistryOptions {
   readonly assumptions: HubAssumptions;
   /** Default: the devices are kept in memory alone. */
   readonly shelf?: Shelf;
+  /** Called where a device is to be an IoT Edge one. @throws {HubError} it may not */
+  readonly checkEdge: () => void;
   readonly onMessageSettled: (identity: ClientIdentity, message: QueuedMessage, outcome: MessageOutcome) => void;
 }
 
@@ -32,8 +34,11 @@ export interface RegistryStatistics {
   readonly disabledDeviceCount: number;
 }
 
-/** Documented limit ("IoT Hub quotas and throttling"). */
+/** "Understand module twins": up to 50 module identities; IoT Edge's own come in addition ("Deploy modules"). */
 const mostModules = 50;
+
+/** Modules of IoT Edge's runtime, which every IoT Edge device has from its creation ("IoT Edge runtime"). */
+const edgeModules = ['$edgeAgent', '$edgeHub'];
 
 /** A hub's device and module identities; case-sensitive, in order of creation. */
 export class DeviceRegistry {
@@ -103,14 +108,20 @@ export class DeviceRegistry {
   create(deviceId: string, request: JsonObject, twin: TwinContent = {}): Device {
     if (this.#devices.has(deviceId)) throw new HubError('DeviceAlreadyExists');
     const identity = createIdentity(deviceId, request, this.#sources());
+    if (identity.capabilities.iotEdge) this.#options.checkEdge();
     const device = this.#openDevice({ identity, twin: createTwin(this.#options.now(), twin) });
     this.#devices.set(deviceId, device);
+    if (identity.capabilities.iotEdge) this.#addEdgeModules(deviceId);
     return device;
   }
 
   /** A device that is disabled loses its connection. @throws {HubError} ArgumentInvalid */
   update(device: Device, request: JsonObject): Device {
-    device.identity = updateIdentity(device.identity, request, this.#sources());
+    const identity = updateIdentity(device.identity, request, this.#sources());
+    const becomesEdge = identity.capabilities.iotEdge && !device.identity.capabilities.iotEdge;
+    if (becomesEdge) this.#options.checkEdge();
+    device.identity = identity;
+    if (becomesEdge) this.#addEdgeModules(identity.deviceId);
     if (device.identity.status === 'disabled') this.#revoke(device, 'the device was disabled');
     return device;
   }
@@ -150,7 +161,8 @@ export class DeviceRegistry {
   ): Module {
     const device = this.require(name.deviceId);
     if (device.modules.has(name.moduleId)) throw new HubError('ModuleAlreadyExistsOnDevice');
-    if (device.modules.size >= mostModules) throw new HubError('TooManyModulesOnDevice');
+    const own = [...device.modules.keys()].filter((moduleId) => !edgeModules.includes(moduleId));
+    if (own.length >= mostModules && !edgeModules.includes(name.moduleId)) throw new HubError('TooManyModulesOnDevice');
     const identity = createModuleIdentity(name, request, this.#sources());
     const module = this.#openModule({ identity, twin: createTwin(this.#options.now(), twin) }, device);
     device.modules.set(name.moduleId, module);
@@ -169,6 +181,13 @@ export class DeviceRegistry {
   /** @throws {HubError} DeviceNotFound, ModuleNotFound */
   requireModule(name: { readonly deviceId: string; readonly moduleId: string }): Module {
     return this.requireClient(name) as Module;
+  }
+
+  #addEdgeModules(deviceId: string): void {
+    const { modules } = this.require(deviceId);
+    for (const moduleId of edgeModules) {
+      if (!modules.has(moduleId)) this.createModule({ deviceId, moduleId }, {});
+    }
   }
 
   #revoke(device: Device, reason: string): void {

@@ -1,13 +1,14 @@
 import type { ConnectRefusal, MqttClient, MqttSession, SubscriptionRefusal } from '../mqtt/service.ts';
 import type { StartTimer } from '../mqtt/timer.ts';
 import { messageTopic, packetIdOf } from './cloud-to-device.ts';
-import { parseDevicePublish, subscriptionKind, type SubscriptionKind } from './device-topic.ts';
+import { type DevicePublish, parseDevicePublish, subscriptionKind, type SubscriptionKind } from './device-topic.ts';
 import { type MethodCall, type MethodResponse, PendingMethods } from './direct-method.ts';
 import type { HubAssumptions } from './hub-assumptions.ts';
-import type { HubClient, Subscriptions } from './hub-client.ts';
+import type { ClientIdentity, HubClient, Subscriptions } from './hub-client.ts';
 import { type ErrorContext, HubError } from './hub-error.ts';
-import type { JsonObject, JsonValue } from './json.ts';
 import type { HubQuotas } from './hub-quotas.ts';
+import { requireStandard } from './hub-tier.ts';
+import type { JsonObject, JsonValue } from './json.ts';
 import type { AuthenticationMethod, ReceivedTelemetry } from './telemetry.ts';
 import { TwinRequests } from './twin-requests.ts';
 
@@ -46,16 +47,24 @@ const largestTelemetryBytes = 256 * 1024;
 export class DeviceSession implements MqttSession {
   readonly sessionPresent: boolean;
   readonly #options: DeviceSessionOptions;
+  /** At hand, since every message asks for them. */
+  readonly #host: SessionHost;
+  readonly #identity: ClientIdentity;
   readonly #device: HubClient;
   readonly #methods: PendingMethods;
   readonly #twinRequests: TwinRequests;
   #subscriptions: Subscriptions = new Map();
   #isOpen = false;
   #isDisplaced = false;
+  #lastActivityMs = 0;
+  #lastTopic = '';
+  #lastPublish: DevicePublish | undefined;
   #stopExpiry: () => void = () => undefined;
 
   constructor(options: DeviceSessionOptions) {
     this.#options = options;
+    this.#host = options.host;
+    this.#identity = options.device.identity;
     this.#device = options.device;
     this.#methods = new PendingMethods(options.host.startTimer, options.host.assumptions);
     this.#twinRequests = new TwinRequests({
@@ -80,7 +89,7 @@ export class DeviceSession implements MqttSession {
       // Read again: the device keeps a map of its own.
       this.#subscriptions = this.#device.keptSubscriptions;
     }
-    this.#device.connectionStateUpdatedMs = this.#device.lastActivityMs = host.now();
+    this.#device.connectionStateUpdatedMs = this.#lastActivityMs = host.now();
     if (expiresMs !== undefined) {
       this.#stopExpiry = host.startTimer(Math.max(0, expiresMs - host.now()), () =>
         this.close(
@@ -121,7 +130,7 @@ export class DeviceSession implements MqttSession {
     readonly payload: Uint8Array;
     readonly retain: boolean;
   }): Promise<void> | undefined {
-    this.#device.lastActivityMs = this.#options.host.now();
+    this.#lastActivityMs = this.#host.now();
     return this.#take(packet);
   }
 
@@ -132,6 +141,7 @@ export class DeviceSession implements MqttSession {
     this.#stopExpiry();
     if (this.#device.session === this) {
       this.#device.session = undefined;
+      this.#device.lastActivityMs = this.#lastActivityMs;
       this.#device.connectionStateUpdatedMs = host.now();
     }
     this.#device.messages.releaseAll();
@@ -152,6 +162,11 @@ export class DeviceSession implements MqttSession {
 
   close(reason: string): void {
     this.#options.client.close(reason);
+  }
+
+  /** Milliseconds since 1970. */
+  get lastActivityMs(): number {
+    return this.#lastActivityMs;
   }
 
   get takesMethods(): boolean {
@@ -195,20 +210,31 @@ export class DeviceSession implements MqttSession {
     readonly payload: Uint8Array;
     readonly retain: boolean;
   }): Promise<void> | undefined {
-    const publish = parseDevicePublish(packet.topic, this.#device.identity);
+    const publish = this.#publishTo(packet.topic);
     switch (publish?.kind) {
       case undefined:
         throw new Error(`publish to a topic that the hub doesn't know: ${packet.topic}`);
       case 'telemetry':
         return this.#takeTelemetry(publish.bag, packet, false);
       case 'twinGet':
+        requireStandard(this.#options.host.quotas.tier, 'twins');
         return this.#twinRequests.get(publish.requestId);
       case 'reportedPatch':
+        requireStandard(this.#options.host.quotas.tier, 'twins');
         return this.#twinRequests.report(publish.requestId, packet.payload);
       case 'methodResponse':
         this.#methods.answer(publish.requestId, publish.status, packet.payload);
         return undefined;
     }
+  }
+
+  /** A device sends to one topic over and over. */
+  #publishTo(topic: string): DevicePublish | undefined {
+    if (topic !== this.#lastTopic) {
+      this.#lastPublish = parseDevicePublish(topic, this.#identity);
+      this.#lastTopic = topic;
+    }
+    return this.#lastPublish;
   }
 
   /** Under a throttle the acknowledgement waits; there is no other way to slow a device down. */
@@ -220,15 +246,22 @@ export class DeviceSession implements MqttSession {
     if (payload.length > largestTelemetryBytes) {
       throw new Error(`a message of ${payload.length} bytes, at most ${largestTelemetryBytes} are allowed`);
     }
-    const { authenticationMethod, host } = this.#options;
-    const { identity } = this.#device;
+    const host = this.#host;
     host.quotas.countMessage(payload.length);
-    const take = (): void =>
-      host.takeTelemetry({ identity, authenticationMethod, enqueuedTimeMs: host.now(), bag, payload, retain, isWill });
     const wait = host.quotas.pass('telemetry');
-    if (wait) return wait.then(take);
-    take();
+    if (wait) return wait.then(() => host.takeTelemetry(this.#received(bag, { payload, retain }, isWill)));
+    host.takeTelemetry(this.#received(bag, { payload, retain }, isWill));
     return undefined;
+  }
+
+  #received(
+    bag: string,
+    { payload, retain }: { payload: Uint8Array; retain: boolean },
+    isWill: boolean,
+  ): ReceivedTelemetry {
+    const { authenticationMethod } = this.#options;
+    const identity = this.#identity;
+    return { identity, authenticationMethod, enqueuedTimeMs: this.#host.now(), bag, payload, retain, isWill };
   }
 
   #publishWill(will: { readonly topic: string; readonly payload: Uint8Array }): void {

@@ -1,3 +1,5 @@
+import type { Shelf } from '../data/shelf.ts';
+import type { StoredMap } from '../data/stored-map.ts';
 import type { FeedbackRecord } from './cloud-to-device.ts';
 import { HubError } from './hub-error.ts';
 
@@ -14,14 +16,16 @@ export interface FeedbackBatch {
 export interface FeedbackEndpointOptions {
   readonly now: () => number;
   readonly newLockToken: () => string;
+  /** What waits for the back end is kept there. */
+  readonly shelf: Shelf;
 }
 
 interface Entry {
   readonly sequenceNumber: number;
   readonly enqueuedTimeMs: number;
   readonly records: readonly FeedbackRecord[];
-  deliveryCount: number;
-  lock: { readonly token: string; readonly untilMs: number } | undefined;
+  readonly deliveryCount: number;
+  readonly lock?: { readonly token: string; readonly untilMs: number } | undefined;
 }
 
 /** "Send cloud-to-device messages": what closes a batch, and the defaults of the feedback queue. */
@@ -37,70 +41,82 @@ const mostBatches = 1000;
 /** The service-bound feedback queue: records are gathered, handed out under a lock, and settled by its token. */
 export class FeedbackEndpoint {
   readonly #options: FeedbackEndpointOptions;
-  #gathering: FeedbackRecord[] = [];
-  #entries: Entry[] = [];
-  #lastSequenceNumber = 0;
+  readonly #gathering: { current: readonly FeedbackRecord[] };
+  /** Closed batches by their sequence numbers, the oldest first. */
+  readonly #entries: StoredMap<Entry>;
+  readonly #lastSequenceNumber: { current: number };
 
   constructor(options: FeedbackEndpointOptions) {
     this.#options = options;
+    this.#gathering = options.shelf.value('gathering', () => []);
+    this.#entries = options.shelf.map('batches');
+    this.#lastSequenceNumber = options.shelf.value('lastBatch', () => 0);
   }
 
   add(record: FeedbackRecord): void {
     this.#closeBatch();
-    this.#gathering.push(record);
+    this.#gathering.current = [...this.#gathering.current, record];
   }
 
   /** The oldest batch that isn't locked; undefined while there is none. */
   receive(): FeedbackBatch | undefined {
     const nowMs = this.#options.now();
     this.#closeBatch();
-    this.#entries = this.#entries.filter(
-      ({ enqueuedTimeMs, deliveryCount, lock }) =>
-        isLocked(lock, nowMs) || (enqueuedTimeMs + timeToLiveMs > nowMs && deliveryCount < mostDeliveries),
-    );
-    const entry = this.#entries.find(({ lock }) => !isLocked(lock, nowMs));
+    this.#dropDead(nowMs);
+    const entry = [...this.#entries.values()].find(({ lock }) => !isLocked(lock, nowMs));
     if (!entry) return undefined;
     const lockToken = this.#options.newLockToken();
-    entry.lock = { token: lockToken, untilMs: nowMs + lockMs };
+    this.#put({ ...entry, lock: { token: lockToken, untilMs: nowMs + lockMs } });
     const { sequenceNumber, enqueuedTimeMs, records, deliveryCount } = entry;
     return { sequenceNumber, lockToken, enqueuedTimeMs, deliveryCount, records };
   }
 
   /** Done with: the batch goes. @throws {HubError} DeviceMessageLockLost */
   complete(lockToken: string): void {
-    const entry = this.#locked(lockToken);
-    this.#entries = this.#entries.filter((candidate) => candidate !== entry);
+    this.#entries.delete(String(this.#locked(lockToken).sequenceNumber));
   }
 
   /** Back into the queue; after ten times the batch goes. @throws {HubError} DeviceMessageLockLost */
   abandon(lockToken: string): void {
     const entry = this.#locked(lockToken);
-    entry.lock = undefined;
-    entry.deliveryCount += 1;
+    this.#put({ ...entry, lock: undefined, deliveryCount: entry.deliveryCount + 1 });
   }
 
   #locked(lockToken: string): Entry {
     const nowMs = this.#options.now();
-    const entry = this.#entries.find(({ lock }) => lock?.token === lockToken && isLocked(lock, nowMs));
+    const entry = [...this.#entries.values()].find(({ lock }) => lock?.token === lockToken && isLocked(lock, nowMs));
     if (!entry) throw new HubError('DeviceMessageLockLost', { text: 'no feedback is locked by that token' });
     return entry;
   }
 
   #closeBatch(): void {
-    const [oldest] = this.#gathering;
+    const { current: records } = this.#gathering;
+    const [oldest] = records;
     if (!oldest) return;
     const nowMs = this.#options.now();
-    if (this.#gathering.length < mostRecords && nowMs < oldest.enqueuedTimeMs + longestGatheringMs) return;
-    this.#lastSequenceNumber += 1;
-    this.#entries.push({
-      sequenceNumber: this.#lastSequenceNumber,
+    if (records.length < mostRecords && nowMs < oldest.enqueuedTimeMs + longestGatheringMs) return;
+    this.#lastSequenceNumber.current += 1;
+    this.#put({
+      sequenceNumber: this.#lastSequenceNumber.current,
       enqueuedTimeMs: Math.min(nowMs, oldest.enqueuedTimeMs + longestGatheringMs),
-      records: this.#gathering,
+      records,
       deliveryCount: 0,
-      lock: undefined,
     });
-    this.#gathering = [];
-    if (this.#entries.length > mostBatches) this.#entries.shift();
+    this.#gathering.current = [];
+    const [first] = this.#entries.keys();
+    if (this.#entries.size > mostBatches && first !== undefined) this.#entries.delete(first);
+  }
+
+  #put(entry: Entry): void {
+    this.#entries.set(String(entry.sequenceNumber), entry);
+  }
+
+  /** What has lain there too long or was handed out too often. */
+  #dropDead(nowMs: number): void {
+    for (const [key, { enqueuedTimeMs, deliveryCount, lock }] of this.#entries) {
+      const isAlive = enqueuedTimeMs + timeToLiveMs > nowMs && deliveryCount < mostDeliveries;
+      if (!isAlive && !isLocked(lock, nowMs)) this.#entries.delete(key);
+    }
   }
 }
 

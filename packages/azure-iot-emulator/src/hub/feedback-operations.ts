@@ -4,12 +4,13 @@ import type { JsonObject } from './json.ts';
 import type { ServiceOperation, ServiceReply, ServiceRequest } from './service-operation.ts';
 
 const path = '/messages/serviceBound/feedback';
+const common = { right: 'ServiceConnect', standardOnly: 'cloud-to-device messages' } as const;
 
 /** Feedback as the service API describes it: fetched in batches, settled by a lock token. */
 export const feedbackOperations: readonly ServiceOperation[] = [
-  { method: 'GET', path, right: 'ServiceConnect', handle: receive },
-  { method: 'DELETE', path: `${path}/:lockToken`, right: 'ServiceConnect', handle: complete },
-  { method: 'POST', path: `${path}/:lockToken/abandon`, right: 'ServiceConnect', handle: abandon },
+  { method: 'GET', path, ...common, handle: receive },
+  { method: 'DELETE', path: `${path}/:lockToken`, ...common, handle: complete },
+  { method: 'POST', path: `${path}/:lockToken/abandon`, ...common, handle: abandon },
 ];
 
 /** The lock token is the ETag; 204 while there is nothing. */

@@ -1,14 +1,13 @@
 import type { MqttClient, MqttConnect } from '../mqtt/service.ts';
 import type { StartTimer } from '../mqtt/timer.ts';
 import { ChangeSignal } from './change-signal.ts';
-import { admit, type AdmissionHost, type LocalAuthentication, type Refused } from './device-admission.ts';
-import type { HubCertificateAuthority } from './device-certificate.ts';
+import { admit, type AdmissionHost, type Refused } from './device-admission.ts';
 import type { DeviceRegistry } from './device-registry.ts';
 import { DeviceSession, type SessionHost } from './device-session.ts';
+import type { HubAccess } from './hub-access.ts';
 import type { HubAssumptions } from './hub-assumptions.ts';
 import type { ClientName, HubClient } from './hub-client.ts';
 import type { HubQuotas } from './hub-quotas.ts';
-import type { SharedAccessPolicy } from './shared-access-policy.ts';
 
 /** Options of {@link HubConnections}. */
 export interface HubConnectionsOptions extends Pick<SessionHost, 'takeTelemetry' | 'errorContext' | 'log'> {
@@ -18,7 +17,7 @@ export interface HubConnectionsOptions extends Pick<SessionHost, 'takeTelemetry'
   /** Timers of what a user of the emulator waits for. */
   readonly startWaitTimer: StartTimer;
   readonly registry: DeviceRegistry;
-  readonly policies: readonly SharedAccessPolicy[];
+  readonly access: HubAccess;
   readonly assumptions: HubAssumptions;
   readonly quotas: HubQuotas;
   readonly isOwnHost: (hostName: string) => boolean;
@@ -26,12 +25,6 @@ export interface HubConnectionsOptions extends Pick<SessionHost, 'takeTelemetry'
 
 /** The devices and modules that are connected to a hub, and those that want to be. */
 export class HubConnections {
-  authorities: readonly HubCertificateAuthority[] = [];
-  localAuthentication: LocalAuthentication = {
-    disableDeviceSas: false,
-    disableModuleSas: false,
-    disableLocalAuth: false,
-  };
   readonly #registry: DeviceRegistry;
   readonly #changes: ChangeSignal;
   readonly #visibleChanges: ChangeSignal;
@@ -52,11 +45,7 @@ export class HubConnections {
     };
     this.#admissionHost = {
       ...options,
-      state: () => ({
-        authorities: this.authorities,
-        localAuthentication: this.localAuthentication,
-        isClosed: this.#isClosed,
-      }),
+      isClosed: () => this.#isClosed,
     };
   }
 

@@ -55,6 +55,13 @@ export const hubErrors = {
     mark: 'documented',
     source: errorList,
   },
+  OperationNotAvailableInCurrentTier: {
+    status: 403,
+    code: 403010,
+    text: 'The operation is not available in the current tier',
+    mark: 'documented',
+    source: `${errorList}; "Choose the right IoT Hub tier"`,
+  },
   DeviceMaximumInflightMethodExceeded: {
     status: 403,
     code: 403800,

@@ -1,3 +1,5 @@
+import type { Shelf } from '../data/shelf.ts';
+import { looseShelf } from '../data/store.ts';
 import type { StartTimer } from '../mqtt/timer.ts';
 import type { HubAssumptions } from './hub-assumptions.ts';
 import { HubError } from './hub-error.ts';
@@ -12,6 +14,8 @@ export interface HubQuotasOptions {
   readonly now: () => number;
   readonly startTimer: StartTimer;
   readonly assumptions: HubAssumptions;
+  /** Where the day's count is kept; default: in memory alone. */
+  readonly shelf?: Shelf;
 }
 
 const dayMs = 86_400_000;
@@ -25,11 +29,12 @@ export class HubQuotas {
   /** For each meter, when all that has passed would have passed at the limit's rate. */
   readonly #paidUntilMs = new Map<Meter, number>();
   #tier: HubTier = { sku: 'S1', units: 1 };
-  #day = 0;
-  #messagesToday = 0;
+  /** Days since 1970, and what counted on that one. */
+  readonly #count: { current: { readonly day: number; readonly messages: number } };
 
   constructor(options: HubQuotasOptions) {
     this.#options = options;
+    this.#count = (options.shelf ?? looseShelf()).value('messagesOfDay', () => ({ day: 0, messages: 0 }));
   }
 
   get tier(): HubTier {
@@ -43,14 +48,13 @@ export class HubQuotas {
 
   /** Messages that counted since midnight UTC. */
   get messagesToday(): number {
-    this.#turnDay();
-    return this.#messagesToday;
+    const { day, messages } = this.#count.current;
+    return day === this.#today() ? messages : 0;
   }
 
   /** Takes part of the day's messages away, or all of them, as if they had been sent. */
   useMessages(count = dailyMessages(this.#tier)): void {
-    this.#turnDay();
-    this.#messagesToday += count;
+    this.#count.current = { day: this.#today(), messages: this.messagesToday + count };
   }
 
   /**
@@ -83,18 +87,15 @@ export class HubQuotas {
   /** Counts a message against the day's quota. @throws {HubError} IotHubQuotaExceeded */
   countMessage(bytes: number): void {
     if (this.#options.mode === 'off') return;
-    this.#turnDay();
     const most = dailyMessages(this.#tier);
-    if (this.#messagesToday >= most) {
+    if (this.messagesToday >= most) {
       const text = `the ${most} messages that ${this.#tier.units} x ${this.#tier.sku} has a day are used up until midnight UTC`;
       throw new HubError('IotHubQuotaExceeded', { text });
     }
-    this.#messagesToday += messagesIn(this.#tier, bytes);
+    this.useMessages(messagesIn(this.#tier, bytes));
   }
 
-  #turnDay(): void {
-    const today = Math.floor(this.#options.now() / dayMs);
-    if (today !== this.#day) this.#messagesToday = 0;
-    this.#day = today;
+  #today(): number {
+    return Math.floor(this.#options.now() / dayMs);
   }
 }

@@ -3,8 +3,10 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { AccessTokens } from '../entra/access-tokens.ts';
 import { bulkOperations } from './bulk-operations.ts';
 import { feedbackOperations } from './feedback-operations.ts';
+import { plainText } from '../plain-text.ts';
 import type { HubDirectory } from './hub-directory.ts';
 import { classicErrorBody, type ErrorContext, HubError, methodErrorBody } from './hub-error.ts';
+import { requireStandard } from './hub-tier.ts';
 import { identityOperations } from './identity-operations.ts';
 import type { IotHub } from './iot-hub.ts';
 import type { JsonValue } from './json.ts';
@@ -20,6 +22,8 @@ export interface HubRoutesOptions {
   readonly tokens: AccessTokens;
   /** Milliseconds since 1970; default `Date.now`. Only for answers that no hub gives. */
   readonly now?: () => number;
+  /** Gets one line for each call that is refused. Default: nothing is logged. */
+  readonly log?: (line: string) => void;
 }
 
 /** Names of hubs, here and in Azure; never those of DPS. */
@@ -75,6 +79,7 @@ async function answer(operation: ServiceOperation, { request, reply, options }: 
   const { authorization } = request.headers;
   const path = pathOf(request).replace(/^\/|\/$/g, '');
   await authorizeCall(hub, options.tokens, { authorization, path, right: operation.right });
+  if (operation.standardOnly !== undefined) requireStandard(hub.quotas.tier, operation.standardOnly);
   const query = request.query as Record<string, string | undefined>;
   if (operation.isEmulatorsOwn !== true) checkApiVersion(query['api-version'], request.url);
   const call: ServiceRequest = {
@@ -106,6 +111,10 @@ function send(reply: FastifyReply, { status, body, stream, headers = {} }: Servi
 function sendError(error: unknown, { request, reply, options }: Exchange): void {
   const hubError = toHubError(error);
   const context = errorContext(options);
+  options.log?.(
+    `hub service refused ${request.method} ${plainText(`${request.host}${pathOf(request)}`)}: ${hubError.code} ` +
+      `${hubError.errorName} ${plainText(hubError.message)} (tracking ID ${context.trackingId})`,
+  );
   const { errors } = request.routeOptions.config as { readonly errors?: ServiceOperation['errors'] };
   const body = errors === 'method' ? methodErrorBody(hubError, context) : classicErrorBody(hubError, context);
   void reply

@@ -1,4 +1,6 @@
-/** Edition and size of a hub; decides its quotas. */
+import { HubError } from './hub-error.ts';
+
+/** Edition and size of a hub; decides its quotas and what it has. */
 export interface HubTier {
   readonly sku: 'F1' | 'S1' | 'S2' | 'S3' | 'B1' | 'B2' | 'B3';
   readonly units: number;
@@ -58,6 +60,17 @@ const messagesADay = { '1': 400_000, '2': 6_000_000, '3': 300_000_000 } as const
 
 function size({ sku }: HubTier): '1' | '2' | '3' {
   return sku.charAt(1) as '1' | '2' | '3';
+}
+
+/**
+ * The Basic tier takes telemetry alone ("Choose the right IoT Hub tier", with a table of the calls that it has).
+ *
+ * @param what - what it lacks, for the message
+ * @throws {HubError} OperationNotAvailableInCurrentTier
+ */
+export function requireStandard({ sku }: HubTier, what: string): void {
+  if (!sku.startsWith('B')) return;
+  throw new HubError('OperationNotAvailableInCurrentTier', { text: `${what}: not in tier ${sku}, which is Basic` });
 }
 
 /** How many a second a hub of that tier takes. */

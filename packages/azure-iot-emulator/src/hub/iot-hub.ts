@@ -4,32 +4,29 @@ import { looseShelf } from '../data/store.ts';
 import type { MqttClient, MqttConnect } from '../mqtt/service.ts';
 import { startSystemTimer, type StartTimer } from '../mqtt/timer.ts';
 import { twinJson } from './client-json.ts';
-import {
-  type CloudToDeviceRequest,
-  type FeedbackRecord,
-  type MessageOutcome,
-  queuedMessage,
-  type QueuedMessage,
-  wantsFeedback,
-} from './cloud-to-device.ts';
-import type { LocalAuthentication, Refused } from './device-admission.ts';
+import { type CloudToDeviceRequest, type FeedbackRecord, queuedMessage } from './cloud-to-device.ts';
+import type { Refused } from './device-admission.ts';
 import type { HubCertificateAuthority } from './device-certificate.ts';
 import { DeviceRegistry } from './device-registry.ts';
 import type { DeviceSession } from './device-session.ts';
 import { type DeviceExport, exportDevice, takeProvisioned } from './device-transfer.ts';
 import { checkedMethodCall, type MethodRequest, type MethodResponse, notOnline } from './direct-method.ts';
 import { checkTwinEtag, type Precondition, twinEtag } from './entity-tag.ts';
-import { FeedbackEndpoint } from './feedback-endpoint.ts';
+import type { FeedbackEndpoint } from './feedback-endpoint.ts';
+import { HubAccess, type LocalAuthentication } from './hub-access.ts';
 import { defaultHubAssumptions, type HubAssumptions } from './hub-assumptions.ts';
 import { HubConnections } from './hub-connections.ts';
-import type { ClientIdentity, ClientName, Device, Module } from './hub-client.ts';
+import type { ClientName, Device, Module } from './hub-client.ts';
 import { type ErrorContext, HubError } from './hub-error.ts';
+import { HubFeedback } from './hub-feedback.ts';
 import { HubQuotas, type QuotaMode } from './hub-quotas.ts';
+import { requireStandard } from './hub-tier.ts';
 import type { JsonObject } from './json.ts';
 import type { ProvisionedDevice } from './provisioned-device.ts';
-import { RecordLog } from './record-log.ts';
-import { createDefaultPolicies, type SharedAccessPolicy } from './shared-access-policy.ts';
-import { telemetryMessage, type TelemetryMessage, telemetrySize } from './telemetry.ts';
+import type { RecordLog } from './record-log.ts';
+import type { SharedAccessPolicy } from './shared-access-policy.ts';
+import type { TelemetryMessage } from './telemetry.ts';
+import { TelemetryLog } from './telemetry-log.ts';
 import { patchTwin, replaceTwin } from './twin.ts';
 
 /** Options of {@link IotHub}. */
@@ -56,28 +53,21 @@ export interface IotHubOptions {
   readonly shelf?: Shelf;
 }
 
-/** Telemetry and feedback that a hub keeps for its readers; the oldest go first. */
-const keptTelemetry = { mostRecords: 50_000, mostBytes: 64 * 1024 * 1024 };
-const keptFeedback = { mostRecords: 10_000, mostBytes: Infinity };
-
 type Timers = Required<Pick<IotHubOptions, 'startTimer' | 'startWaitTimer'>>;
 
 /** One IoT Hub: identities, twins, methods, messages, and the devices that are connected to it. */
 export class IotHub {
   readonly name: string;
   readonly hostName: string;
-  readonly sharedAccessPolicies: readonly SharedAccessPolicy[];
   readonly registry: DeviceRegistry;
   /** What devices sent: the newest 50,000 messages of 64 MiB in all at most. */
   readonly telemetry: RecordLog<TelemetryMessage>;
-  /** What became of cloud-to-device messages whose senders asked: the newest 10,000. */
-  readonly feedback: RecordLog<FeedbackRecord>;
-  /** The same, as back ends fetch it: in batches, under a lock. */
-  readonly feedbackEndpoint: FeedbackEndpoint;
   readonly quotas: HubQuotas;
   readonly assumptions: HubAssumptions;
   readonly now: () => number;
   readonly #randomBytes: (size: number) => Uint8Array;
+  readonly #access: HubAccess;
+  readonly #feedback: HubFeedback;
   readonly #connections: HubConnections;
   readonly #lastMessage: { current: number };
 
@@ -91,30 +81,24 @@ export class IotHub {
     const shelf = options.shelf ?? looseShelf();
     this.#lastMessage = shelf.value('lastMessage', () => 0);
     const { startWaitTimer = startTimer } = options;
-    this.sharedAccessPolicies = shelf.value('policies', () => createDefaultPolicies(this.#randomBytes)).current;
-    this.quotas = new HubQuotas({ mode: options.quotas ?? 'off', now, startTimer, assumptions });
-    this.telemetry = new RecordLog({
-      ...keptTelemetry,
-      sizeOf: telemetrySize,
-      startTimer: startWaitTimer,
-      shelf: shelf.shelf('telemetry'),
+    this.#access = new HubAccess(shelf, this.#randomBytes);
+    this.quotas = new HubQuotas({ mode: options.quotas ?? 'off', now, startTimer, assumptions, shelf });
+    const telemetry = new TelemetryLog({ startTimer: startWaitTimer, shelf: shelf.shelf('telemetry') });
+    this.telemetry = telemetry;
+    this.#feedback = new HubFeedback({
+      ...{ now, startTimer: startWaitTimer, shelf },
+      newLockToken: () => this.#newId(),
     });
-    this.feedback = new RecordLog({
-      ...keptFeedback,
-      sizeOf: () => 0,
-      startTimer: startWaitTimer,
-      shelf: shelf.shelf('feedback'),
-    });
-    this.feedbackEndpoint = new FeedbackEndpoint({ now, newLockToken: () => this.#newId() });
     this.registry = new DeviceRegistry({
       now,
       startTimer,
       assumptions,
       shelf,
       randomBytes: this.#randomBytes,
-      onMessageSettled: (identity, message, outcome) => this.#giveFeedback(identity, message, outcome),
+      checkEdge: () => requireStandard(this.quotas.tier, 'IoT Edge'),
+      onMessageSettled: (identity, message, outcome) => this.#feedback.add(identity, message, outcome),
     });
-    this.#connections = this.#openConnections({ startTimer, startWaitTimer, log: options.log });
+    this.#connections = this.#openConnections(telemetry, { startTimer, startWaitTimer, log: options.log });
   }
 
   /** True for this hub's host name in any case and with any port, and for the names that Azure would give it. */
@@ -128,23 +112,42 @@ export class IotHub {
 
   /** `HostName=..;SharedAccessKeyName=..;SharedAccessKey=..` with the primary key; holds a secret. @throws {RangeError} */
   connectionString(policyName: string): string {
-    const policy = this.sharedAccessPolicies.find(({ name }) => name === policyName);
+    const policy = this.#access.policy(policyName);
     if (!policy) throw new RangeError(`hub ${this.name} has no shared access policy '${policyName}'`);
     return `HostName=${this.hostName};SharedAccessKeyName=${policyName};SharedAccessKey=${policy.primaryKey}`;
   }
 
   /** The hub's CA certificates, all of them at a time; connections that are open stay. */
   setCertificateAuthorities(authorities: readonly HubCertificateAuthority[]): void {
-    this.#connections.authorities = authorities;
+    this.#access.authorities = authorities;
   }
 
   /** Whether shared access signatures count; connections that are open stay. */
   setLocalAuthentication(localAuthentication: LocalAuthentication): void {
-    this.#connections.localAuthentication = localAuthentication;
+    this.#access.localAuthentication = localAuthentication;
   }
 
   get localAuthentication(): LocalAuthentication {
-    return this.#connections.localAuthentication;
+    return this.#access.localAuthentication;
+  }
+
+  get sharedAccessPolicies(): readonly SharedAccessPolicy[] {
+    return this.#access.policies;
+  }
+
+  /** All of them at a time; connections that are open stay. */
+  setSharedAccessPolicies(policies: readonly SharedAccessPolicy[]): void {
+    this.#access.policies = policies;
+  }
+
+  /** What became of cloud-to-device messages whose senders asked: the newest 10,000. */
+  get feedback(): RecordLog<FeedbackRecord> {
+    return this.#feedback.log;
+  }
+
+  /** The same, as back ends fetch it: in batches, under a lock. */
+  get feedbackEndpoint(): FeedbackEndpoint {
+    return this.#feedback.endpoint;
   }
 
   hasDevice(deviceId: string): boolean {
@@ -181,13 +184,14 @@ export class IotHub {
    * Changes a twin for a back end and tells the device or module if it is connected.
    *
    * @param mode - `patch` merges, `replace` takes the named parts anew
-   * @throws {HubError} DeviceNotFound, ModuleNotFound, PreconditionFailed, ArgumentInvalid
+   * @throws {HubError} DeviceNotFound, ModuleNotFound, PreconditionFailed, ArgumentInvalid, OperationNotAvailableInCurrentTier
    */
   updateTwin(
     name: ClientName,
     request: JsonObject,
     options: { mode: 'patch' | 'replace'; precondition: Precondition },
   ): Device | Module {
+    requireStandard(this.quotas.tier, 'twins');
     const client = this.registry.requireClient(name);
     checkTwinEtag(options.precondition, twinEtag(client.twin.etagCounter));
     const change = options.mode === 'patch' ? patchTwin : replaceTwin;
@@ -199,6 +203,7 @@ export class IotHub {
 
   /** @throws {HubError} DeviceNotFound, ModuleNotFound, DeviceNotOnline, GatewayTimeout, ArgumentInvalid, MessageTooLarge and others */
   async invokeMethod(name: ClientName, request: MethodRequest): Promise<MethodResponse> {
+    requireStandard(this.quotas.tier, 'direct methods');
     const call = checkedMethodCall(request);
     const client = this.registry.find(name);
     if (!client) {
@@ -217,6 +222,7 @@ export class IotHub {
    * @throws {HubError} DeviceNotFound, ModuleNotFound, DeviceMaximumQueueDepthExceeded, MessageTooLarge, ArgumentInvalid
    */
   sendToDevice(name: ClientName, request: CloudToDeviceRequest): { readonly messageId: string } {
+    requireStandard(this.quotas.tier, 'cloud-to-device messages');
     const client = this.registry.requireClient(name);
     const message = queuedMessage(request, {
       sequenceNumber: this.#lastMessage.current + 1,
@@ -267,17 +273,16 @@ export class IotHub {
     this.feedback.close();
   }
 
-  #openConnections({
-    log = () => undefined,
-    ...timers
-  }: Timers & { readonly log: IotHubOptions['log'] }): HubConnections {
+  #openConnections(
+    telemetry: TelemetryLog,
+    { log = () => undefined, ...timers }: Timers & { readonly log: IotHubOptions['log'] },
+  ): HubConnections {
     const { name, now, registry, assumptions, quotas } = this;
     return new HubConnections({
       ...{ name, now, registry, assumptions, quotas, ...timers },
-      policies: this.sharedAccessPolicies,
+      access: this.#access,
       log: (line) => log(`${name}: ${line}`),
-      takeTelemetry: (received) =>
-        this.telemetry.append((sequenceNumber) => telemetryMessage(received, sequenceNumber)),
+      takeTelemetry: (received) => telemetry.take(received),
       isOwnHost: (hostName) => this.answersTo(hostName),
       errorContext: () => this.errorContext(),
     });
@@ -286,22 +291,6 @@ export class IotHub {
   /** 32 hexadecimal digits. */
   #newId(): string {
     return Buffer.from(this.#randomBytes(16)).toString('hex');
-  }
-
-  #giveFeedback(identity: ClientIdentity, message: QueuedMessage, statusCode: MessageOutcome): void {
-    if (!wantsFeedback(message.request.ack, statusCode)) return;
-    const { deviceId, moduleId, generationId: deviceGenerationId } = identity;
-    const record = this.feedback.append((sequenceNumber) => ({
-      sequenceNumber,
-      originalMessageId: message.messageId,
-      enqueuedTimeMs: this.now(),
-      statusCode,
-      description: statusCode,
-      deviceId,
-      ...(moduleId !== undefined && { moduleId }),
-      deviceGenerationId,
-    }));
-    this.feedbackEndpoint.add(record);
   }
 }
 

@@ -9,13 +9,15 @@ import type { TelemetryMessage } from './telemetry.ts';
 
 const longestWaitMs = 60_000;
 
+const standardOnly = 'cloud-to-device messages';
+
 /**
  * Messages. Azure has the purge over HTTP; sending, telemetry and feedback in order it has over AMQP only, so those are
  * the emulator's own.
  */
 export const messageOperations: readonly ServiceOperation[] = [
   ...['/devices/:deviceId', '/devices/:deviceId/modules/:moduleId'].flatMap((path): ServiceOperation[] => [
-    { method: 'DELETE', path: `${path}/commands`, right: 'ServiceConnect', handle: purge },
+    { method: 'DELETE', path: `${path}/commands`, right: 'ServiceConnect', standardOnly, handle: purge },
     {
       method: 'POST',
       path: `${path}/messages/devicebound`,
@@ -23,6 +25,7 @@ export const messageOperations: readonly ServiceOperation[] = [
       isEmulatorsOwn: true,
       meter: 'messages',
       isMessage: true,
+      standardOnly,
       handle: send,
     },
   ]),
@@ -67,16 +70,19 @@ function streamLog<T extends LogRecord & { readonly deviceId: string }>(
   toJson: (record: T) => JsonObject,
 ): ServiceReply {
   const after = readNumber(query.after, 'after', Number.MAX_SAFE_INTEGER);
+  const records = log.follow(after);
   async function* lines(): AsyncGenerator<string> {
     // Headers go out with the first bytes; an empty line lets the client know that it is listening.
     yield '\n';
-    for await (const record of log.follow(after)) {
+    for await (const record of records) {
       if (query.deviceId === undefined || record.deviceId === query.deviceId) {
         yield `${JSON.stringify(toJson(record))}\n`;
       }
     }
   }
-  return { status: 200, stream: Readable.from(lines()), headers: { 'content-type': 'application/x-ndjson' } };
+  const stream = Readable.from(lines());
+  stream.once('close', () => void records.return());
+  return { status: 200, stream, headers: { 'content-type': 'application/x-ndjson' } };
 }
 
 /** Answers at once with what there is above `after`, or waits `waitMs` for the first that comes. */

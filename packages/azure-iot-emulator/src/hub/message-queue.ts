@@ -5,6 +5,9 @@ import { HubError } from './hub-error.ts';
 /** Documented limit of a device's queue, messages under way included. */
 const mostMessages = 50;
 
+/** Documented default of `maxDeliveryCount`, the only one that the emulator's Resource Manager takes. */
+const mostDeliveries = 10;
+
 /** Documented and not to be changed: how long a message that is under way is kept from being sent again. */
 const lockMs = 60_000;
 
@@ -33,6 +36,7 @@ export interface Delivery {
 interface Entry {
   readonly message: QueuedMessage;
   wasSent: boolean;
+  deliveries: number;
   /** Undefined while it waits. */
   lockedUntilMs: number | undefined;
 }
@@ -46,7 +50,12 @@ export class MessageQueue {
   constructor(options: MessageQueueOptions) {
     this.#options = options;
     for (const message of options.messages ?? [])
-      this.#entries.push({ message, wasSent: true, lockedUntilMs: undefined });
+      this.#entries.push({
+        message,
+        wasSent: true,
+        deliveries: message.deliveryCount ?? 0,
+        lockedUntilMs: undefined,
+      });
     this.#setTimer();
   }
 
@@ -58,13 +67,15 @@ export class MessageQueue {
 
   /** All messages, oldest first. */
   list(): QueuedMessage[] {
-    return this.#entries.map(({ message }) => message);
+    return this.#entries.map(({ message, deliveries }) =>
+      deliveries === 0 ? message : { ...message, deliveryCount: deliveries },
+    );
   }
 
   /** @throws {HubError} DeviceMaximumQueueDepthExceeded */
   add(message: QueuedMessage): void {
     if (this.count(message.enqueuedTimeMs) >= mostMessages) throw new HubError('DeviceMaximumQueueDepthExceeded');
-    this.#entries.push({ message, wasSent: false, lockedUntilMs: undefined });
+    this.#entries.push({ message, wasSent: false, deliveries: 0, lockedUntilMs: undefined });
     this.#options.onChanged?.();
     this.#setTimer();
   }
@@ -76,6 +87,7 @@ export class MessageQueue {
     if (!entry) return undefined;
     const isRedelivery = entry.wasSent;
     entry.wasSent = true;
+    entry.deliveries += 1;
     entry.lockedUntilMs = this.#options.locksExpire === false ? Infinity : nowMs + lockMs;
     this.#setTimer();
     return { message: entry.message, isRedelivery };
@@ -88,7 +100,7 @@ export class MessageQueue {
 
   /** Nothing is under way any more: the connection is gone. */
   releaseAll(): void {
-    for (const entry of this.#entries) entry.lockedUntilMs = undefined;
+    this.#release(() => true);
     this.#setTimer();
   }
 
@@ -101,6 +113,16 @@ export class MessageQueue {
   discard(): void {
     this.#entries = [];
     this.#stopTimer();
+  }
+
+  /** Back to waiting, or to the dead letters after the last time ("Send cloud-to-device messages", life cycle). */
+  #release(isMeant: (entry: Entry) => boolean): boolean {
+    const released = this.#entries.filter((entry) => entry.lockedUntilMs !== undefined && isMeant(entry));
+    for (const entry of released) entry.lockedUntilMs = undefined;
+    if (released.length > 0) this.#options.onChanged?.();
+    const isDead = ({ lockedUntilMs, deliveries }: Entry): boolean =>
+      lockedUntilMs === undefined && deliveries >= mostDeliveries;
+    return released.length > this.#settle(isDead, 'DeliveryCountExceeded');
   }
 
   #settleExpired(nowMs: number): void {
@@ -132,10 +154,9 @@ export class MessageQueue {
 
   #onTime(): void {
     const nowMs = this.#options.now();
-    const unlocked = this.#entries.filter(({ lockedUntilMs = Infinity }) => lockedUntilMs <= nowMs);
-    for (const entry of unlocked) entry.lockedUntilMs = undefined;
+    const areAvailable = this.#release(({ lockedUntilMs = Infinity }) => lockedUntilMs <= nowMs);
     this.#settleExpired(nowMs);
-    if (unlocked.length > 0) this.#options.onAvailable();
+    if (areAvailable) this.#options.onAvailable();
     this.#setTimer();
   }
 }

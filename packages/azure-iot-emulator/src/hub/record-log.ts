@@ -8,6 +8,13 @@ export interface LogRecord {
   readonly sequenceNumber: number;
 }
 
+/** A record that is written out when somebody reads it, since most are never read. */
+export interface Unopened<T extends LogRecord> extends LogRecord {
+  /** As `sizeOf` would say. */
+  readonly size: number;
+  open(): T;
+}
+
 /** Options of {@link RecordLog}. */
 export interface RecordLogOptions<T> {
   /** The oldest records go when there are more than this. */
@@ -30,7 +37,7 @@ export class RecordLog<T extends LogRecord> {
   readonly #kept: ShelfCollection;
   readonly #subscribers = new Set<(record: T) => void>();
   /** The kept records stand from `#first` on; the rest is cut off now and then instead of at each append. */
-  #records: T[] = [];
+  #records: (T | Unopened<T>)[] = [];
   #first = 0;
   #bytes = 0;
   #lastSequenceNumber = 0;
@@ -54,7 +61,10 @@ export class RecordLog<T extends LogRecord> {
   /** Kept records with a sequence number above `after` (default 0), oldest first. */
   list(after = 0): T[] {
     const firstKept = this.#records[this.#first]?.sequenceNumber ?? 0;
-    return this.#records.slice(this.#first + Math.max(0, after + 1 - firstKept));
+    const start = this.#first + Math.max(0, after + 1 - firstKept);
+    const listed: T[] = [];
+    for (let index = start; index < this.#records.length; index += 1) listed.push(this.#open(index));
+    return listed;
   }
 
   /**
@@ -87,26 +97,29 @@ export class RecordLog<T extends LogRecord> {
   }
 
   /** Kept records above `after`, then each new one, until the hub is closed or the reader leaves. */
-  async *follow(after: number): AsyncGenerator<T, void, undefined> {
-    let seen = after;
-    while (!this.#isClosed) {
-      const fresh = this.list(seen);
-      for (const record of fresh) {
-        seen = record.sequenceNumber;
-        yield record;
-      }
-      if (fresh.length === 0) await this.#signal.until(() => this.list(seen)[0], Number.MAX_SAFE_INTEGER);
-    }
+  follow(after: number): AsyncGenerator<T, void, undefined> {
+    const left = new AbortController();
+    const records = this.#follow(after, left.signal);
+    const leave = records.return.bind(records);
+    // A generator that waits would hear of it with the next record only.
+    return Object.assign(records, {
+      return: (value: void | PromiseLike<void>) => {
+        left.abort();
+        return leave(value);
+      },
+    });
   }
 
   /** Adds what `make` builds for the next sequence number. */
   append(make: (sequenceNumber: number) => T): T {
     const record = make(this.#lastSequenceNumber + 1);
-    this.#kept.touch(String(record.sequenceNumber));
-    this.#take(record);
-    for (const listener of this.#subscribers) listener(record);
-    this.#signal.changed();
+    this.#add(record);
     return record;
+  }
+
+  /** Adds a record that nobody has to read at once; it has the next sequence number. */
+  protected appendUnopened(record: Unopened<T>): void {
+    this.#add(record);
   }
 
   close(): void {
@@ -114,25 +127,60 @@ export class RecordLog<T extends LogRecord> {
     this.#signal.close();
   }
 
-  #find(sequenceNumber: number): T | undefined {
-    const oldest = this.#records[this.#first];
-    return oldest && this.#records[this.#first + sequenceNumber - oldest.sequenceNumber];
+  async *#follow(after: number, left: AbortSignal): AsyncGenerator<T, void, undefined> {
+    let seen = after;
+    while (!this.#isClosed && !left.aborted) {
+      const fresh = this.list(seen);
+      for (const record of fresh) {
+        seen = record.sequenceNumber;
+        yield record;
+      }
+      if (fresh.length === 0) await this.#signal.until(() => this.list(seen)[0], Number.MAX_SAFE_INTEGER, left);
+    }
   }
 
-  #take(record: T): void {
+  #find(sequenceNumber: number): T | undefined {
+    const oldest = this.#records[this.#first];
+    const index = this.#first + sequenceNumber - (oldest?.sequenceNumber ?? 0);
+    return index >= this.#first && index < this.#records.length ? this.#open(index) : undefined;
+  }
+
+  #open(index: number): T {
+    const record = this.#records[index];
+    if (record === undefined) throw new RangeError(`no record at ${index}`);
+    return (this.#records[index] = opened(record));
+  }
+
+  #sizeOf(record: T | Unopened<T>): number {
+    return isUnopened(record) ? record.size : this.#options.sizeOf(record);
+  }
+
+  #add(record: T | Unopened<T>): void {
+    this.#kept.touch(record.sequenceNumber);
+    if (this.#subscribers.size > 0) this.#tell(opened(record));
+    else this.#take(record);
+    this.#signal.changed();
+  }
+
+  #tell(record: T): void {
+    this.#take(record);
+    for (const listener of this.#subscribers) listener(record);
+  }
+
+  #take(record: T | Unopened<T>): void {
     this.#lastSequenceNumber = record.sequenceNumber;
     this.#records.push(record);
-    this.#bytes += this.#options.sizeOf(record);
+    this.#bytes += this.#sizeOf(record);
     this.#dropOldest();
   }
 
   #dropOldest(): void {
-    const { mostRecords, mostBytes, sizeOf } = this.#options;
+    const { mostRecords, mostBytes } = this.#options;
     let oldest = this.#records[this.#first];
     while (oldest && (this.#records.length - this.#first > mostRecords || this.#bytes > mostBytes)) {
-      this.#bytes -= sizeOf(oldest);
+      this.#bytes -= this.#sizeOf(oldest);
       this.#first += 1;
-      this.#kept.touch(String(oldest.sequenceNumber));
+      this.#kept.touch(oldest.sequenceNumber);
       oldest = this.#records[this.#first];
     }
     if (this.#first > mostDropped) {
@@ -140,4 +188,12 @@ export class RecordLog<T extends LogRecord> {
       this.#first = 0;
     }
   }
+}
+
+function opened<T extends LogRecord>(record: T | Unopened<T>): T {
+  return isUnopened(record) ? record.open() : record;
+}
+
+function isUnopened<T extends LogRecord>(record: T | Unopened<T>): record is Unopened<T> {
+  return 'open' in record;
 }

@@ -40,6 +40,8 @@ export interface ServiceOperation {
   readonly amount?: (request: ServiceRequest) => number;
   /** Whether its body counts against the day's messages. Default false. */
   readonly isMessage?: boolean;
+  /** What the Basic tier lacks: named in its error. */
+  readonly standardOnly?: string;
   readonly handle: (request: ServiceRequest) => ServiceReply | Promise<ServiceReply>;
 }
 

@@ -12,7 +12,8 @@ export interface SharedAccessPolicy {
   readonly secondaryKey: string;
 }
 
-const defaultRights: Readonly<Record<string, readonly AccessRight[]>> = {
+/** The policies that every new hub has, and their rights. */
+export const defaultRights: Readonly<Record<string, readonly AccessRight[]>> = {
   iothubowner: ['RegistryRead', 'RegistryWrite', 'ServiceConnect', 'DeviceConnect'],
   service: ['ServiceConnect'],
   device: ['DeviceConnect'],

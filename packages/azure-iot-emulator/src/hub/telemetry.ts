@@ -1,5 +1,6 @@
+import type { ByteSlab } from './byte-slab.ts';
 import type { ClientIdentity } from './hub-client.ts';
-import type { LogRecord } from './record-log.ts';
+import type { LogRecord, Unopened } from './record-log.ts';
 import { decodePropertyBag, type PropertyBag } from './property-bag.ts';
 
 /** How a device had proved who it is, as `iothub-connection-auth-method` says it. */
@@ -55,42 +56,84 @@ const authenticationMethods: Readonly<Record<AuthenticationMethod, string>> = {
   policyKey: JSON.stringify({ scope: 'hub', type: 'sas', issuer: 'iothub', acceptingIpFilterRule: null }),
 };
 
-/** @throws {URIError} where the property bag has a malformed escape */
-export function telemetryMessage(received: ReceivedTelemetry, sequenceNumber: number): TelemetryMessage {
-  const { deviceId, moduleId, generationId } = received.identity;
-  const systemProperties: Record<string, string | number> = {
-    'iothub-connection-device-id': deviceId,
-    ...(moduleId !== undefined && { 'iothub-connection-module-id': moduleId }),
-    'iothub-connection-auth-method': authenticationMethod(received),
-    'iothub-connection-auth-generation-id': generationId,
-    'iothub-enqueuedtime': received.enqueuedTimeMs,
-    'iothub-message-source': 'Telemetry',
-  };
-  const applicationProperties: Record<string, string | null> = {};
-  if (received.bag !== '') sortProperties(decodePropertyBag(received.bag), { systemProperties, applicationProperties });
-  if (received.retain) applicationProperties['mqtt-retain'] = 'true';
-  if (received.isWill) applicationProperties['iothub-MessageType'] = 'Will';
-  return {
-    sequenceNumber,
-    deviceId,
-    ...(moduleId !== undefined && { moduleId }),
-    enqueuedTimeMs: received.enqueuedTimeMs,
-    systemProperties,
-    applicationProperties,
-    // A copy of its own: the payload is a view of a whole network buffer, which would be kept with it.
-    body: new Uint8Array(received.payload),
-  };
+/** Where {@link UnreadTelemetry} stands. */
+export interface TelemetryPlace {
+  readonly sequenceNumber: number;
+  /** Has room for the payload. */
+  readonly slab: ByteSlab;
+}
+
+/** A message that was taken and that nobody has read yet: what it came with, and a copy of its body. */
+export class UnreadTelemetry implements Unopened<TelemetryMessage> {
+  readonly sequenceNumber: number;
+  readonly #identity: ClientIdentity;
+  readonly #authenticationMethod: AuthenticationMethod;
+  readonly #enqueuedTimeMs: number;
+  readonly #properties: PropertyBag | undefined;
+  readonly #slab: ByteSlab;
+  readonly #start: number;
+  readonly #length: number;
+  readonly #isRetained: boolean;
+  readonly #isWill: boolean;
+
+  /** @throws {URIError} where the property bag has a malformed escape */
+  constructor(received: ReceivedTelemetry, { sequenceNumber, slab }: TelemetryPlace) {
+    this.sequenceNumber = sequenceNumber;
+    this.#identity = received.identity;
+    this.#authenticationMethod = received.authenticationMethod;
+    this.#enqueuedTimeMs = received.enqueuedTimeMs;
+    this.#properties = received.bag === '' ? undefined : decodePropertyBag(received.bag);
+    // The payload is a view of a whole network buffer, which would be kept with it.
+    this.#slab = slab;
+    this.#start = slab.copy(received.payload);
+    this.#length = received.payload.length;
+    this.#isRetained = received.retain;
+    this.#isWill = received.isWill;
+  }
+
+  get size(): number {
+    return sizeOfLength(this.#length);
+  }
+
+  open(): TelemetryMessage {
+    const { deviceId, moduleId, generationId } = this.#identity;
+    const systemProperties: Record<string, string | number> = {
+      'iothub-connection-device-id': deviceId,
+      ...(moduleId !== undefined && { 'iothub-connection-module-id': moduleId }),
+      'iothub-connection-auth-method': authenticationText(this.#authenticationMethod, moduleId),
+      'iothub-connection-auth-generation-id': generationId,
+      'iothub-enqueuedtime': this.#enqueuedTimeMs,
+      'iothub-message-source': 'Telemetry',
+    };
+    const applicationProperties: Record<string, string | null> = {};
+    if (this.#properties) sortProperties(this.#properties, { systemProperties, applicationProperties });
+    if (this.#isRetained) applicationProperties['mqtt-retain'] = 'true';
+    if (this.#isWill) applicationProperties['iothub-MessageType'] = 'Will';
+    return {
+      sequenceNumber: this.sequenceNumber,
+      deviceId,
+      ...(moduleId !== undefined && { moduleId }),
+      enqueuedTimeMs: this.#enqueuedTimeMs,
+      systemProperties,
+      applicationProperties,
+      body: this.#slab.bytes.slice(this.#start, this.#start + this.#length),
+    };
+  }
 }
 
 /** JSON text; the scope of a module's own key is assumed to be `module`. */
-function authenticationMethod({ identity, authenticationMethod: method }: ReceivedTelemetry): string {
+function authenticationText(method: AuthenticationMethod, moduleId: string | undefined): string {
   const known = authenticationMethods[method];
-  return identity.moduleId === undefined ? known : known.replace('"scope":"device"', '"scope":"module"');
+  return moduleId === undefined ? known : known.replace('"scope":"device"', '"scope":"module"');
 }
 
 /** Roughly what a message costs in memory. */
-export function telemetrySize(message: TelemetryMessage): number {
-  return message.body.length + 1024;
+export function telemetrySize({ body }: Pick<TelemetryMessage, 'body'>): number {
+  return sizeOfLength(body.length);
+}
+
+function sizeOfLength(length: number): number {
+  return length + 1024;
 }
 
 function sortProperties(

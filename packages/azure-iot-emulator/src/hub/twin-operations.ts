@@ -17,13 +17,22 @@ const methodPieceBytes = 4096;
 /** Twins and direct methods of devices and modules, and queries. */
 export const twinOperations: readonly ServiceOperation[] = [
   ...['/twins/:deviceId', '/twins/:deviceId/modules/:moduleId'].flatMap((path): ServiceOperation[] => [
-    { method: 'GET', path, right: 'ServiceConnect', meter: 'twinReads', isMessage: true, handle: getTwin },
+    {
+      method: 'GET',
+      path,
+      right: 'ServiceConnect',
+      meter: 'twinReads',
+      isMessage: true,
+      standardOnly: 'twins',
+      handle: getTwin,
+    },
     {
       method: 'PATCH',
       path,
       right: 'ServiceConnect',
       meter: 'twinWrites',
       isMessage: true,
+      standardOnly: 'twins',
       handle: (request) => writeTwin(request, 'patch'),
     },
     {
@@ -32,6 +41,7 @@ export const twinOperations: readonly ServiceOperation[] = [
       right: 'ServiceConnect',
       meter: 'twinWrites',
       isMessage: true,
+      standardOnly: 'twins',
       handle: (request) => writeTwin(request, 'replace'),
     },
     {
@@ -42,6 +52,7 @@ export const twinOperations: readonly ServiceOperation[] = [
       meter: 'methods',
       amount: ({ body }) => Math.ceil(JSON.stringify(body ?? null).length / methodPieceBytes),
       isMessage: true,
+      standardOnly: 'direct methods',
       handle: invokeMethod,
     },
   ]),

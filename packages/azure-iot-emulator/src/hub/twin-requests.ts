@@ -44,6 +44,8 @@ export class TwinRequests {
       work();
     } catch (error) {
       if (!(error instanceof HubError)) throw error;
+      const { deviceId } = this.#options.device.identity;
+      this.#options.host.log(`device ${deviceId}: twin request refused: ${error.code} ${error.message}`);
       this.#options.respond(`${error.status}/?$rid=${requestId}`, structuredError(error, errorContext()));
     }
   }

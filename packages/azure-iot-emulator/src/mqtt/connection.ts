@@ -1,17 +1,16 @@
 import type { Duplex } from 'node:stream';
 import {
   generate,
-  parser as createParser,
   type IConnectPacket,
-  type IPublishPacket,
   type ISubscribePacket,
   type IUnsubscribePacket,
   type Packet,
 } from 'mqtt-packet';
+import { InboundPublishes } from './inbound-publishes.ts';
 import { KeepAlive } from './keep-alive.ts';
 import { OutboundPublishes } from './outbound-publishes.ts';
 import { Outgoing } from './outgoing.ts';
-import { largestPacketBytes } from './packet-limit.ts';
+import { PacketReader } from './packet-reader.ts';
 import type { PacketTrace, StartPacketTrace } from './packet-trace.ts';
 import type { ConnectRefusal, MqttClient, MqttConnect, MqttService, MqttSession, OutboundDelivery } from './service.ts';
 import type { StartTimer } from './timer.ts';
@@ -33,9 +32,6 @@ export interface ServeMqttOptions {
 /** From the connection's beginning to an accepted CONNECT. */
 const connectTimeoutMs = 30_000;
 
-/** Unacknowledged packets of one client that are worked on at a time; above it the client's bytes stay unread. */
-const mostInboundPublishes = 1000;
-
 /** Packets that may wait for CONNACK; MQTT 3.1.1 section 3.1.4 lets clients send them early. */
 const mostEarlyPackets = 100;
 
@@ -47,9 +43,12 @@ export function serveMqtt(options: ServeMqttOptions): void {
 type State = 'new' | 'connecting' | 'open' | 'closed';
 
 class MqttConnection implements MqttClient {
-  readonly #options: ServeMqttOptions;
+  readonly #options: Omit<ServeMqttOptions, 'presentedChain'>;
+  /** Until the service has it. */
+  #presentedChain: readonly Uint8Array[];
   readonly #stream: Duplex;
-  readonly #parser = createParser();
+  readonly #reader: PacketReader;
+  readonly #inbound: InboundPublishes;
   readonly #outbound = new OutboundPublishes();
   readonly #outgoing: Outgoing;
   readonly #trace: PacketTrace | undefined;
@@ -59,16 +58,23 @@ class MqttConnection implements MqttClient {
   #session: MqttSession | undefined;
   #keepAlive: KeepAlive | undefined;
   #early: Packet[] = [];
-  #inboundPublishes = 0;
   #isFrozen = false;
   #isSilent = false;
-  /** Settles when every publish before has; undefined while none is under way. */
-  #underWay: Promise<unknown> | undefined;
 
-  constructor(options: ServeMqttOptions) {
+  constructor({ presentedChain, ...options }: ServeMqttOptions) {
     this.#options = options;
+    this.#presentedChain = presentedChain;
     this.#stream = options.stream;
     this.#trace = options.trace?.();
+    this.#reader = new PacketReader({
+      onPacket: (packet) => this.#receive(packet),
+      onFailure: (reason) => this.close(reason),
+    });
+    this.#inbound = new InboundPublishes({
+      acknowledge: (messageId) => this.#acknowledge(messageId),
+      onFailure: (reason) => this.close(reason),
+      onChanged: () => this.#regulate(),
+    });
     this.#outgoing = new Outgoing({
       stream: options.stream,
       committed: options.committed,
@@ -81,12 +87,7 @@ class MqttConnection implements MqttClient {
   }
 
   start(): void {
-    this.#parser.on('packet', (packet) => {
-      this.#trace?.received(packet);
-      this.#receive(packet);
-    });
-    this.#parser.on('error', (error: Error) => this.close(`protocol error: ${error.message}`));
-    this.#stream.on('data', (chunk: Buffer) => this.#parse(chunk));
+    this.#stream.on('data', (chunk: Buffer) => this.#read(chunk));
     this.#stream.on('drain', () => this.#regulate());
     this.#stream.on('end', () => this.#end(false, 'the client went away'));
     this.#stream.on('error', (error: Error) => this.#end(false, error.message));
@@ -127,12 +128,12 @@ class MqttConnection implements MqttClient {
     this.#end(false, reason);
   }
 
-  #parse(chunk: Buffer): void {
+  #read(chunk: Buffer): void {
     if (this.#state === 'closed' || this.#isSilent) return;
     this.#keepAlive?.heard();
     this.#outgoing.cork();
     try {
-      if (this.#parser.parse(chunk) > largestPacketBytes) this.close(`packet larger than ${largestPacketBytes} bytes`);
+      this.#reader.read(chunk);
     } catch (error) {
       // Whatever a client sends is its own affair: it must not take the process down.
       this.close(`packet that can't be worked on: ${messageOf(error)}`);
@@ -141,6 +142,11 @@ class MqttConnection implements MqttClient {
   }
 
   #receive(packet: Packet): void {
+    this.#trace?.received(packet);
+    this.#work(packet);
+  }
+
+  #work(packet: Packet): void {
     if (this.#state === 'closed') return;
     if (this.#state === 'new') {
       if (packet.cmd === 'connect') void this.#connect(packet);
@@ -159,7 +165,7 @@ class MqttConnection implements MqttClient {
   #dispatch(packet: Packet, session: MqttSession): void {
     switch (packet.cmd) {
       case 'publish':
-        this.#takePublish(packet, session);
+        this.#inbound.take(packet, session);
         return;
       case 'puback':
         this.#outbound.acknowledge(packet.messageId ?? 0);
@@ -196,7 +202,9 @@ class MqttConnection implements MqttClient {
       return;
     }
     try {
-      const answer = await service.connect(connectOf(packet, this.#options.presentedChain), this);
+      const connect = connectOf(packet, this.#presentedChain);
+      this.#presentedChain = [];
+      const answer = await service.connect(connect, this);
       if ('refusal' in answer) this.#refuse(answer.refusal, answer.reason);
       else this.#open(answer, packet);
     } catch (error) {
@@ -223,7 +231,7 @@ class MqttConnection implements MqttClient {
     session.opened();
     const early = this.#early;
     this.#early = [];
-    for (const waiting of early) this.#receive(waiting);
+    for (const waiting of early) this.#work(waiting);
     this.#regulate();
   }
 
@@ -231,49 +239,17 @@ class MqttConnection implements MqttClient {
     if (this.#isClosed()) return;
     this.#state = 'closed';
     this.#stopConnectTimer();
+    this.#reader.stop();
     this.#options.log(`MQTT ${this.#clientId}: refused with ${returnCode}: ${reason}`);
     const connack = { cmd: 'connack', returnCode, sessionPresent: false } as const;
     this.#trace?.sent(connack, reason);
     this.#stream.end(generate(connack), () => this.#stream.destroy());
   }
 
-  #takePublish(packet: IPublishPacket, session: MqttSession): void {
-    if (packet.qos === 2) {
-      this.close('QoS 2 is not supported');
-      return;
-    }
-    if (packet.topic.includes('#') || packet.topic.includes('+')) {
-      this.close('protocol error: wildcard in the topic of a PUBLISH [MQTT-3.3.2-2]');
-      return;
-    }
-    const { topic, qos, retain } = packet;
-    const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;
-    try {
-      const done = session.publish({ topic, payload, qos, retain });
-      if (done === undefined && this.#underWay === undefined) this.#acknowledge(packet);
-      else this.#acknowledgeLater(packet, done);
-    } catch (error) {
-      this.close(messageOf(error));
-    }
-  }
-
-  /** In the order of arrival [MQTT-4.6.0-2]. */
-  #acknowledgeLater(packet: IPublishPacket, done: Promise<void> | undefined): void {
-    this.#inboundPublishes += 1;
-    this.#underWay = Promise.all([done, this.#underWay]).then(
-      () => {
-        this.#inboundPublishes -= 1;
-        if (this.#inboundPublishes === 0) this.#underWay = undefined;
-        this.#acknowledge(packet);
-        this.#regulate();
-      },
-      (error: unknown) => this.close(messageOf(error)),
-    );
-    this.#regulate();
-  }
-
-  #acknowledge({ qos, messageId }: IPublishPacket): void {
-    if (qos === 1 && messageId !== undefined) this.#send({ cmd: 'puback', messageId });
+  #acknowledge(messageId: number): void {
+    if (this.#isClosed()) return;
+    this.#trace?.sent({ cmd: 'puback', messageId });
+    this.#outgoing.acknowledge(messageId);
   }
 
   #subscribe(packet: ISubscribePacket, session: MqttSession): void {
@@ -309,8 +285,7 @@ class MqttConnection implements MqttClient {
 
   #regulate(): void {
     if (this.#isFrozen) return;
-    const isBusy =
-      this.#early.length > 0 || this.#inboundPublishes > mostInboundPublishes || this.#stream.writableNeedDrain;
+    const isBusy = this.#early.length > 0 || this.#inbound.areTooMany || this.#stream.writableNeedDrain;
     if (isBusy) this.#stream.pause();
     else if (this.#stream.isPaused()) this.#stream.resume();
   }
@@ -323,6 +298,7 @@ class MqttConnection implements MqttClient {
     if (this.#isClosed()) return;
     this.#state = 'closed';
     this.#stopConnectTimer();
+    this.#reader.stop();
     this.#outgoing.clear();
     this.#keepAlive?.stop();
     this.#trace?.ended(graceful, reason);

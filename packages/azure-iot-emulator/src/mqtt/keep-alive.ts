@@ -18,12 +18,14 @@ export interface KeepAliveOptions {
  */
 export class KeepAlive {
   readonly #options: KeepAliveOptions;
+  readonly #now: () => number;
   readonly #limitMs: number;
   #lastHeardMs: number;
   #cancel: () => void;
 
   constructor(options: KeepAliveOptions) {
     this.#options = options;
+    this.#now = options.now;
     const asked = options.keepAliveSeconds * 1500;
     this.#limitMs = asked === 0 ? longestSilenceMs : Math.min(asked, longestSilenceMs);
     this.#lastHeardMs = options.now();
@@ -31,7 +33,7 @@ export class KeepAlive {
   }
 
   heard(): void {
-    this.#lastHeardMs = this.#options.now();
+    this.#lastHeardMs = this.#now();
   }
 
   stop(): void {
@@ -39,7 +41,7 @@ export class KeepAlive {
   }
 
   #check(): void {
-    const silentMs = this.#options.now() - this.#lastHeardMs;
+    const silentMs = this.#now() - this.#lastHeardMs;
     if (silentMs >= this.#limitMs) this.#options.onSilence(silentMs);
     else this.#cancel = this.#options.startTimer(this.#limitMs - silentMs, () => this.#check());
   }

@@ -17,35 +17,39 @@ export const mostUnreadBytes = 8 * 1024 * 1024;
 
 const pubackBytes = 4;
 
+const noBytes = Buffer.alloc(0);
+
 /** Packets on their way to a client: everything said in one turn of the event loop leaves in one TLS record. */
 export class Outgoing {
-  readonly #options: OutgoingOptions;
-  /** Encoded packets; a number is the identifier of a PUBACK, the packet that a hub writes most. */
-  #waiting: (Buffer | number)[] = [];
-  #waitingBytes = 0;
+  readonly #stream: Duplex;
+  readonly #committed: OutgoingOptions['committed'];
+  readonly #onFailure: OutgoingOptions['onFailure'];
+  readonly #onWritten: OutgoingOptions['onWritten'];
+  /** Encoded packets, `#length` bytes of them. */
+  #bytes: Buffer = noBytes;
+  #length = 0;
   #isScheduled = false;
   #isCorked = false;
 
-  constructor(options: OutgoingOptions) {
-    this.#options = options;
+  constructor({ stream, committed, onFailure, onWritten }: OutgoingOptions) {
+    this.#stream = stream;
+    this.#committed = committed;
+    this.#onFailure = onFailure;
+    this.#onWritten = onWritten;
   }
 
   send(packet: Packet): void {
-    if (packet.cmd === 'puback') {
-      this.#waiting.push(packet.messageId ?? 0);
-      this.#waitingBytes += pubackBytes;
-    } else {
-      const bytes = generate(packet);
-      this.#waiting.push(bytes);
-      this.#waitingBytes += bytes.length;
-    }
-    const { stream, onFailure } = this.#options;
-    if (stream.writableLength + this.#waitingBytes > mostUnreadBytes) {
-      onFailure(`the client has left more than ${mostUnreadBytes} bytes unread`);
-    } else if (!this.#isScheduled) {
-      this.#isScheduled = true;
-      process.nextTick(() => this.#flush());
-    }
+    const encoded = generate(packet);
+    this.#makeRoom(encoded.length);
+    this.#length += encoded.copy(this.#bytes, this.#length);
+    this.#schedule();
+  }
+
+  /** Sends a PUBACK (MQTT 3.1.1 section 3.4), the packet that a hub writes most. */
+  acknowledge(messageId: number): void {
+    this.#makeRoom(pubackBytes);
+    this.#length = this.#bytes.writeUInt32BE(0x4002_0000 + messageId, this.#length);
+    this.#schedule();
   }
 
   /** From here to {@link uncork} packets wait for each other: one read of the client's is answered by one write. */
@@ -63,49 +67,50 @@ export class Outgoing {
 
   /** Forgets what wasn't written yet. */
   clear(): void {
-    this.#waiting = [];
-    this.#waitingBytes = 0;
+    this.#bytes = noBytes;
+    this.#length = 0;
+  }
+
+  /** The first packet gets what it needs, since most are alone. */
+  #makeRoom(length: number): void {
+    if (this.#length + length <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafe(this.#length === 0 ? length : Math.max(64, 2 * (this.#length + length)));
+    if (this.#length > 0) this.#bytes.copy(larger, 0, 0, this.#length);
+    this.#bytes = larger;
+  }
+
+  #schedule(): void {
+    if (this.#stream.writableLength + this.#length > mostUnreadBytes) {
+      this.#onFailure(`the client has left more than ${mostUnreadBytes} bytes unread`);
+    } else if (!this.#isScheduled) {
+      this.#isScheduled = true;
+      process.nextTick(() => this.#flush());
+    }
   }
 
   /** Nothing that acknowledges a change leaves before the change is safe. */
   #flush(): void {
-    if (this.#waiting.length === 0) {
+    if (this.#length === 0) {
       this.#isScheduled = false;
       return;
     }
-    const unsettled = this.#options.committed?.();
+    const unsettled = this.#committed?.();
     if (unsettled === undefined) {
       this.#write();
       return;
     }
     unsettled.then(
       () => this.#write(),
-      (error: unknown) => this.#options.onFailure(error instanceof Error ? error.message : String(error)),
+      (error: unknown) => this.#onFailure(error instanceof Error ? error.message : String(error)),
     );
   }
 
   #write(): void {
     this.#isScheduled = false;
-    const bytes = joined(this.#waiting, this.#waitingBytes);
+    const bytes = this.#length === this.#bytes.length ? this.#bytes : this.#bytes.subarray(0, this.#length);
     this.clear();
-    if (bytes.length === 0 || !this.#options.stream.writable) return;
-    this.#options.stream.write(bytes);
-    this.#options.onWritten();
+    if (bytes.length === 0 || !this.#stream.writable) return;
+    this.#stream.write(bytes);
+    this.#onWritten();
   }
-}
-
-function joined(packets: readonly (Buffer | number)[], length: number): Buffer {
-  const bytes = Buffer.allocUnsafe(length);
-  let at = 0;
-  for (const packet of packets) {
-    if (typeof packet === 'number') {
-      // MQTT 3.1.1 section 3.4.
-      bytes.writeUInt16BE(0x4002, at);
-      bytes.writeUInt16BE(packet, at + 2);
-      at += pubackBytes;
-    } else {
-      at += packet.copy(bytes, at);
-    }
-  }
-  return bytes;
 }

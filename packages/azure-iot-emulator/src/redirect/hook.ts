@@ -22,28 +22,37 @@ function redirectSockets(ports: EmulatorPorts): void {
   const { connect } = Socket.prototype as unknown as { readonly connect: Connect };
   const redirected: Connect = function (...args) {
     // net.connect and tls.connect hand their arguments over as one array that carries a mark of its own.
-    redirectArguments(Array.isArray(args[0]) ? args[0] : args, ports);
-    return Reflect.apply(connect, this, args);
+    const refusal = redirectArguments(Array.isArray(args[0]) ? args[0] : args, ports);
+    if (refusal === undefined) return Reflect.apply(connect, this, args);
+    // Later: tls.connect goes on with the socket first.
+    process.nextTick(() => this.destroy(new Error(refusal)));
+    return this;
   };
   Socket.prototype.connect = redirected;
 }
 
-/** `connect(options)` or `connect(port, host)`. */
-function redirectArguments(list: unknown[], ports: EmulatorPorts): void {
+/** `connect(options)` or `connect(port, host)`; says why there is no way. */
+function redirectArguments(list: unknown[], ports: EmulatorPorts): string | undefined {
   const [first, second] = list;
   if (typeof first === 'object' && first !== null) {
     const { host, port, path } = first as { host?: unknown; port?: unknown; path?: unknown };
     const route = typeof host === 'string' && !path ? findRoute(host, Number(port), ports) : undefined;
+    if (route && 'refusal' in route) return route.refusal;
     if (route) list[0] = { ...first, ...route };
   } else if (typeof second === 'string') {
     const route = findRoute(second, Number(first), ports);
+    if (route && 'refusal' in route) return route.refusal;
     if (route) list.splice(0, 2, route.port, route.host);
   }
+  return undefined;
 }
 
 /** For programs that look a name up by themselves; the port is led by the socket alone. */
 function redirectLookups(ports: EmulatorPorts): void {
-  const address = (host: unknown): unknown => findRoute(String(host), 0, ports)?.host ?? host;
+  const address = (host: unknown): unknown => {
+    const route = findRoute(String(host), 0, ports);
+    return route && 'host' in route ? route.host : host;
+  };
   for (const resolver of [dns, dns.promises] as { lookup: (...args: unknown[]) => unknown }[]) {
     const { lookup } = resolver;
     const redirected = (host: unknown, ...rest: unknown[]) => Reflect.apply(lookup, resolver, [address(host), ...rest]);

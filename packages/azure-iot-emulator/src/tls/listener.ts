@@ -55,6 +55,9 @@ export interface TlsListener {
 /** First byte of an MQTT CONNECT packet (MQTT 3.1.1 section 3.1.1); no HTTP method starts with it. */
 const connectPacketByte = 0x10;
 
+/** What AMQP 1.0 connections begin with (section 2.2): the protocol's ID 0 or, for SASL, 3 stands behind it. */
+const amqpHeader = Buffer.from('AMQP');
+
 /** A client that says nothing after the handshake is let go after this time. */
 const firstByteTimeoutMs = 30_000;
 
@@ -68,9 +71,10 @@ export async function listenTls(options: ListenTlsOptions): Promise<TlsListener>
   const settings = { log: () => undefined, now: Date.now, startTimer: startSystemTimer, ...options };
   const limits = { ...defaultConnectionLimits, ...options.limits };
   const httpServer = createHandedHttpServer(options.http, limits);
-  attachMqttOverWebSocket(httpServer, (stream, request) =>
-    serveMqtt({ ...settings, stream, presentedChain: presentedChain(request.socket) }),
-  );
+  attachMqttOverWebSocket(httpServer, {
+    log: settings.log,
+    serve: (stream, request) => serveMqtt({ ...settings, stream, presentedChain: presentedChain(request.socket) }),
+  });
   const { identityFor } = options;
   const server = createTlsServer({
     ...contextOptions(options.identity),
@@ -151,6 +155,11 @@ function serveByFirstByte(socket: TLSSocket, settings: ConnectionSettings & { re
       return;
     }
     cancelTimer();
+    if (chunk.subarray(0, amqpHeader.length).equals(amqpHeader)) {
+      settings.log('connection refused: it speaks AMQP, which the emulator does not; devices may use MQTT');
+      socket.end();
+      return;
+    }
     socket.unshift(chunk);
     if (chunk[0] === connectPacketByte) {
       serveMqtt({ ...settings, stream: socket, presentedChain: presentedChain(socket) });

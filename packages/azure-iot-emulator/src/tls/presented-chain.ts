@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { TLSSocket, type DetailedPeerCertificate } from 'node:tls';
+import { TLSSocket } from 'node:tls';
 
 /**
  * The client's certificates of a connection that {@link listenTls} accepted: DER, leaf first, each followed by its
@@ -8,13 +8,11 @@ import { TLSSocket, type DetailedPeerCertificate } from 'node:tls';
 export function presentedChain(socket: Socket): Uint8Array[] {
   if (!(socket instanceof TLSSocket)) return [];
   const chain: Uint8Array[] = [];
-  // Without a client certificate Node answers with an empty object.
-  let certificate: Partial<DetailedPeerCertificate> | null = socket.getPeerCertificate(true);
-  while (certificate?.raw) {
+  // The objects of node:crypto: those of getPeerCertificate spell out every field of every certificate.
+  let certificate = socket.getPeerX509Certificate();
+  while (certificate) {
     chain.push(certificate.raw);
-    const issuer: DetailedPeerCertificate | undefined = certificate.issuerCertificate;
-    // A self-signed certificate is its own issuer.
-    certificate = issuer === certificate ? null : (issuer ?? null);
+    certificate = certificate.issuerCertificate;
   }
   return chain;
 }

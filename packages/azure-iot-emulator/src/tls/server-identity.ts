@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { createPrivateKey, webcrypto } from 'node:crypto';
+import { createPrivateKey, webcrypto, X509Certificate as OpensslCertificate } from 'node:crypto';
 import {
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
@@ -15,7 +15,7 @@ import {
   X509CertificateGenerator,
 } from '@peculiar/x509';
 
-/** What the emulator shows its clients in the TLS handshake; made at start and kept in memory only. */
+/** What the emulator shows its clients in the TLS handshake. */
 export interface ServerIdentity {
   /** PEM; the one certificate that clients have to trust. */
   readonly rootPem: string;
@@ -29,7 +29,10 @@ export interface ServerIdentity {
 
 /** Options of {@link createServerIdentity}. */
 export interface ServerIdentityOptions {
-  /** Milliseconds since 1970; default `Date.now`. Both certificates are valid from a day before to a year after. */
+  /**
+   * Milliseconds since 1970; default `Date.now`. The server certificate is valid from a day before to a year after this
+   * and the system's time, the root for twenty years.
+   */
   readonly now?: () => number;
   /** DNS names that the server certificate carries in addition. */
   readonly extraNames?: readonly string[];
@@ -58,6 +61,11 @@ const algorithm = {
 };
 
 const dayMs = 86_400_000;
+const serverDays = 365;
+const rootDays = 20 * serverDays;
+
+/** What has less than this left is renewed. */
+const renewalDays = 30;
 
 /**
  * Makes a new root and a server certificate under it: localhost, the emulator's `*.localhost` names and Microsoft's.
@@ -65,14 +73,14 @@ const dayMs = 86_400_000;
  * @returns the identity; nothing is written to disk
  */
 export async function createServerIdentity(options: ServerIdentityOptions = {}): Promise<ServerIdentity> {
-  const validity = validityAt((options.now ?? Date.now)());
+  const now = (options.now ?? Date.now)();
   const rootKeys = await generateKeys();
   const root = await X509CertificateGenerator.createSelfSigned(
     {
       name: rootName,
       keys: rootKeys,
       signingAlgorithm: algorithm,
-      ...validity,
+      ...validityAt(now, rootDays),
       extensions: [
         new BasicConstraintsExtension(true, 0, true),
         new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
@@ -83,7 +91,35 @@ export async function createServerIdentity(options: ServerIdentityOptions = {}):
   );
   const rootPem = `${root.toString('pem')}\n`;
   const names = { dns: [...dnsNames, ...(options.extraNames ?? [])], ip: ipAddresses };
-  return issueServer({ rootPem, rootKeyPem: await privateKeyPem(rootKeys.privateKey), names, validity });
+  const rootKeyPem = await privateKeyPem(rootKeys.privateKey);
+  return issueServer({ rootPem, rootKeyPem, names, validity: validityAt(now, serverDays) });
+}
+
+/** When to show an identity, in Unix milliseconds: both certificates are good, and for thirty days more. */
+export function usefulTime({ certificatePem, rootPem }: ServerIdentity): {
+  readonly fromMs: number;
+  readonly untilMs: number;
+} {
+  const certificates = [certificatePem, rootPem].map((pem) => new OpensslCertificate(pem));
+  return {
+    fromMs: Math.max(...certificates.map(({ validFrom }) => Date.parse(validFrom))),
+    untilMs: Math.min(...certificates.map(({ validTo }) => Date.parse(validTo))) - renewalDays * dayMs,
+  };
+}
+
+/** Whether it is that time. */
+export function isUseful(identity: ServerIdentity, nowMs: number): boolean {
+  const { fromMs, untilMs } = usefulTime(identity);
+  return nowMs >= fromMs && nowMs < untilMs;
+}
+
+/**
+ * A new server certificate under the same root, so that nobody has to trust another one; under a new root where that one
+ * is at its end too.
+ */
+export async function renewServerIdentity(identity: ServerIdentity, nowMs: number): Promise<ServerIdentity> {
+  const renewed = await issueServerIdentity(identity, { nowMs });
+  return isUseful(renewed, nowMs) ? renewed : createServerIdentity({ now: () => nowMs });
 }
 
 /** What the certificate of {@link issueServerIdentity} says instead of the usual. */
@@ -91,6 +127,8 @@ export interface ServerCertificateChanges {
   /** DNS names; no address is among them then. */
   readonly dnsNames?: readonly string[];
   readonly validity?: { readonly notBefore: Date; readonly notAfter: Date };
+  /** Unix milliseconds; default `Date.now`: with the system's time what the usual validity goes by. */
+  readonly nowMs?: number;
 }
 
 /** Another server certificate, with a key of its own, under the root of `identity`. */
@@ -99,7 +137,12 @@ export function issueServerIdentity(
   changes: ServerCertificateChanges,
 ): Promise<ServerIdentity> {
   const names = changes.dnsNames ? { dns: changes.dnsNames, ip: [] } : { dns: dnsNames, ip: ipAddresses };
-  return issueServer({ rootPem, rootKeyPem, names, validity: changes.validity ?? validityAt(Date.now()) });
+  return issueServer({
+    rootPem,
+    rootKeyPem,
+    names,
+    validity: changes.validity ?? validityAt(changes.nowMs ?? Date.now(), serverDays),
+  });
 }
 
 interface Names {
@@ -132,8 +175,13 @@ async function issueServer({ rootPem, rootKeyPem, names, validity }: ServerReque
   return { rootPem, rootKeyPem, certificatePem, keyPem: await privateKeyPem(serverKeys.privateKey) };
 }
 
-function validityAt(now: number): { readonly notBefore: Date; readonly notAfter: Date } {
-  return { notBefore: new Date(now - dayMs), notAfter: new Date(now + 365 * dayMs) };
+/** Clients go by the system's clock, and tests may let theirs go by the emulator's: both have to find it in its time. */
+function validityAt(now: number, days: number): { readonly notBefore: Date; readonly notAfter: Date } {
+  const times = [now, Date.now()];
+  return {
+    notBefore: new Date(Math.min(...times) - dayMs),
+    notAfter: new Date(Math.max(...times) + days * dayMs),
+  };
 }
 
 async function serverExtensions(

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { requestWords } from './request-words.ts';
-import { errorMessage, plainText } from './trace-text.ts';
+import { plainText } from '../plain-text.ts';
+import { errorMessage } from './trace-text.ts';
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 

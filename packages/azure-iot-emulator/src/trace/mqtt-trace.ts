@@ -1,7 +1,7 @@
 import type { Packet } from 'mqtt-packet';
 import type { PacketTrace, StartPacketTrace } from '../mqtt/packet-trace.ts';
 import { receivedWords, sentWords } from './packet-words.ts';
-import { plainText } from './trace-text.ts';
+import { plainText } from '../plain-text.ts';
 
 /** Explains each MQTT packet in a line, such as `MQTT from d1: PUBLISH 2 (QoS 1, 12 bytes): sends telemetry`. */
 export function mqttTrace(write: (line: string) => void): StartPacketTrace {

@@ -1,6 +1,6 @@
 import type { IConnectPacket, IPublishPacket, Packet } from 'mqtt-packet';
 import { deliveryWords, filterWords, publishWords } from './topic-words.ts';
-import { plainText } from './trace-text.ts';
+import { plainText } from '../plain-text.ts';
 
 /** CONNACK return codes (MQTT 3.1.1 section 3.2.2.3). */
 const refusals = new Map([

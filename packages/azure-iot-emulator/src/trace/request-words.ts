@@ -1,5 +1,5 @@
 import { findPlane, type PlaneName } from '../host-dispatch.ts';
-import { plainText } from './trace-text.ts';
+import { plainText } from '../plain-text.ts';
 
 /** Method, path and what they mean; `$1` and so on are the parts in parentheses, percent-decoded. */
 type Rule = readonly [method: string, path: RegExp, words: string];

@@ -1,4 +1,5 @@
-import { errorMessage, plainText } from './trace-text.ts';
+import { plainText } from '../plain-text.ts';
+import { errorMessage } from './trace-text.ts';
 
 /** What a topic means; `$1` and so on are the parts in parentheses, percent-decoded. */
 type Rule = readonly [pattern: RegExp, words: string];

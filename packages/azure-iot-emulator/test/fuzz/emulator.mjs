@@ -17,15 +17,15 @@ tls.createServer = (...args) => {
   return server;
 };
 Object.defineProperty(tls.TLSSocket, Symbol.hasInstance, {
-  value: (socket) => typeof socket?.getPeerCertificate === 'function',
+  value: (socket) => typeof socket?.getPeerX509Certificate === 'function',
 });
 syncBuiltinESMExports();
 
 const { startFuzzAzure } = await import('./azure.mjs');
 const azure = await startFuzzAzure();
-const raw = new X509Certificate(azure.device.cert).raw;
+const certificate = new X509Certificate(azure.device.cert);
 const door = createServer({ noDelay: true }, (socket) => {
-  socket.getPeerCertificate = () => ({ raw });
+  socket.getPeerX509Certificate = () => certificate;
   servers[0].emit('secureConnection', socket);
 });
 door.listen(0, '127.0.0.1', () => {
@@ -43,7 +43,12 @@ door.listen(0, '127.0.0.1', () => {
   });
 });
 
+/** Half of the time every request and packet is looked at for a fault, which meets nobody. */
+let endFault;
+
 process.on('message', () => {
+  if (endFault) endFault();
+  endFault = endFault ? undefined : azure.emulator.faults.add({ kind: 'drop', deviceId: 'nobody' });
   globalThis.gc();
   globalThis.gc();
   const resources = {};

@@ -116,7 +116,13 @@ function splice(chunks, random, parts) {
 /** The bytes of one case: a session with one to six mutations, as chunks. */
 export function mutate(sessions, seed, number) {
   const random = createRandom((seed ^ Math.imul(number + 1, 0x9e3779b1)) >>> 0);
-  let chunks = random.pick(sessions).map((chunk) => Buffer.from(chunk));
+  const chunks = random.pick(sessions).map((chunk) => Buffer.from(chunk));
+  return { chunks: mutateChunks(chunks, random, sessions), ending: random.pick(['break', 'end', 'patient']) };
+}
+
+/** One to six mutations of chunks, which may take pieces of other sessions. */
+export function mutateChunks(session, random, sessions = [session]) {
+  let chunks = session;
   const times = 1 + random.below(6);
   for (let time = 0; time < times; time += 1) {
     chunks = random
@@ -125,5 +131,5 @@ export function mutate(sessions, seed, number) {
     // Nothing at all is a session too.
     if (chunks.length === 0) chunks = [Buffer.alloc(0)];
   }
-  return { chunks, ending: random.pick(['break', 'end', 'patient']) };
+  return chunks;
 }

@@ -22,35 +22,35 @@ export interface TrustedChain {
 }
 
 /**
- * RFC 5280 section 6 as far as DPS is known to look: each certificate is issued by the next, all are in their time,
+ * RFC 5280 section 6 as far as Azure is known to look: each certificate is issued by the next, all are in their time,
  * issuers are authorities within their path length.
  *
  * @param chain - leaf first, as presented
  * @param rules - the time, and what is left to choice
  * @returns undefined where the chain holds together
  */
-export async function findChainFault(
-  chain: readonly Certificate[],
-  rules: ChainRules,
-): Promise<ChainFault | undefined> {
+export function findChainFault(chain: readonly Certificate[], rules: ChainRules): ChainFault | undefined {
   for (const [index, certificate] of chain.entries()) {
     const issuer = chain[index + 1];
     const fault =
       timeFault(certificate, rules.nowMs) ??
       authorityFault(certificate, index, rules) ??
-      (await issuerFault(certificate, issuer));
+      issuerFault(certificate, issuer);
     if (fault !== undefined) return fault;
   }
   return undefined;
 }
 
 function timeFault(certificate: Certificate, nowMs: number): ChainFault | undefined {
-  const { subject, notBeforeMs, notAfterMs } = certificate;
+  const { notBeforeMs, notAfterMs } = certificate;
   if (nowMs < notBeforeMs) {
-    return { fault: 'notInTime', reason: `${subject} is not valid before ${new Date(notBeforeMs).toISOString()}` };
+    return {
+      fault: 'notInTime',
+      reason: `${certificate.subject} is not valid before ${new Date(notBeforeMs).toISOString()}`,
+    };
   }
   if (nowMs > notAfterMs) {
-    return { fault: 'notInTime', reason: `${subject} expired at ${new Date(notAfterMs).toISOString()}` };
+    return { fault: 'notInTime', reason: `${certificate.subject} expired at ${new Date(notAfterMs).toISOString()}` };
   }
   return undefined;
 }
@@ -70,8 +70,8 @@ function authorityFault(certificate: Certificate, index: number, { pathLength }:
   return undefined;
 }
 
-async function issuerFault(certificate: Certificate, issuer: Certificate | undefined): Promise<ChainFault | undefined> {
-  if (issuer === undefined || (await isIssuedBy(certificate, issuer))) return undefined;
+function issuerFault(certificate: Certificate, issuer: Certificate | undefined): ChainFault | undefined {
+  if (issuer === undefined || isIssuedBy(certificate, issuer)) return undefined;
   return {
     fault: 'broken',
     reason: `${certificate.subject} is not signed by the next certificate presented, ${issuer.subject}`,
@@ -79,18 +79,18 @@ async function issuerFault(certificate: Certificate, issuer: Certificate | undef
 }
 
 /**
- * Follows a chain without fault up to its topmost verified authority: the issuer of the last certificate presented (DPS
- * has it, so that a device may leave it out), or one that was presented.
+ * Follows a chain without fault up to its topmost verified authority: the issuer of the last certificate presented (the
+ * service has it, so that a device may leave it out), or one that was presented.
  */
-export async function trustChain(
+export function trustChain(
   chain: readonly Certificate[],
   verifiedAuthorities: readonly Certificate[],
   rules: ChainRules,
-): Promise<TrustedChain | ChainFault> {
+): TrustedChain | ChainFault {
   const isVerified = (certificate: Certificate) =>
     verifiedAuthorities.some((authority) => isSameCertificate(authority, certificate));
   const last = chain.at(-1);
-  const issuer = last && !isVerified(last) ? await findIssuer(last, verifiedAuthorities) : undefined;
+  const issuer = last && !isVerified(last) ? findIssuer(last, verifiedAuthorities) : undefined;
   if (issuer !== undefined) {
     const expired = rules.expiredAuthority === 'accept' ? undefined : timeFault(issuer, rules.nowMs);
     const fault = expired ?? authorityFault(issuer, chain.length, rules);
@@ -98,23 +98,20 @@ export async function trustChain(
   }
   const top = chain.findLastIndex((certificate, index) => index > 0 && isVerified(certificate));
   if (top > 0) return { certificates: chain.slice(0, top + 1) };
-  return { fault: 'noVerifiedAuthority', reason: await untrustedReason(last) };
+  return { fault: 'noVerifiedAuthority', reason: untrustedReason(last) };
 }
 
-async function findIssuer(
-  certificate: Certificate,
-  authorities: readonly Certificate[],
-): Promise<Certificate | undefined> {
+function findIssuer(certificate: Certificate, authorities: readonly Certificate[]): Certificate | undefined {
   for (const authority of authorities) {
-    if (await isIssuedBy(certificate, authority)) return authority;
+    if (isIssuedBy(certificate, authority)) return authority;
   }
   return undefined;
 }
 
-async function untrustedReason(last: Certificate | undefined): Promise<string> {
+function untrustedReason(last: Certificate | undefined): string {
   if (last === undefined) return 'no certificate was presented';
-  return (await isSelfSigned(last))
-    ? `the presented chain ends at ${last.subject}, which is no verified certificate of this DPS`
-    : `the presented chain ends at ${last.subject}, and its issuer ${last.issuer} is no verified certificate of this DPS: ` +
+  return isSelfSigned(last)
+    ? `the presented chain ends at ${last.subject}, which is no verified certificate here`
+    : `the presented chain ends at ${last.subject}, and its issuer ${last.issuer} is no verified certificate here: ` +
         'an intermediate is missing from the chain, or the root is not uploaded and verified';
 }
