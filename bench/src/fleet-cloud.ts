@@ -98,6 +98,7 @@ export class SimulatedDps implements FleetService {
       windowMs: 60_000,
       what: 'registrations',
       now: () => events.nowMs,
+      kept: new Map(),
     });
   }
 

@@ -33,16 +33,15 @@ export function reportEvent(reporter: Reporter, event: AgentEvent): void {
     case 'message-completed':
       reporter.note(`message ${event.messageId ?? '(no ID)'} completed`);
       break;
-    case 'subscribed':
-    case 'desired-handled':
-      // What the application needs to know of these is told by the steps they lead to.
-      break;
     case 'reported':
       reporter.note(`reported ${JSON.stringify(event.properties)}`);
       break;
     case 'handler-failed':
     case 'twin-failed':
       reporter.warn(`${event.type}: ${event.error instanceof Error ? event.error.message : String(event.error)}`);
+      break;
+    default:
+      // The sample says nothing of the rest.
       break;
   }
 }

@@ -1,4 +1,3 @@
-import type { StoredMap } from '../data/stored-map.ts';
 import { DpsError } from './dps-error.ts';
 
 /** Keys that are remembered before those without a call in the window are forgotten. */
@@ -14,7 +13,7 @@ export interface RateLimitOptions {
   /** Unix milliseconds. */
   readonly now: () => number;
   /** Times of the calls of each key, in Unix milliseconds. */
-  readonly kept: StoredMap<readonly number[]>;
+  readonly kept: Map<string, readonly number[]>;
 }
 
 /** Counts the calls of each key in a sliding window. */
