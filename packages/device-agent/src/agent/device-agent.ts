@@ -275,6 +275,7 @@ export class DeviceAgent {
       payload: this.#options.provisioningPayload,
       signal,
       clock: this.#clock,
+      random: this.#random,
     });
   }
 

@@ -17,7 +17,7 @@ export type ProvisioningEvent =
   | { readonly type: 'move-refused'; readonly idScope: string; readonly error: DeviceAgentError };
 
 export interface HubFinderOptions {
-  readonly store: Pick<StateStore, 'get' | 'put' | 'remove' | 'transaction'>;
+  readonly store: Pick<StateStore, 'database' | 'get' | 'put' | 'remove'>;
   /** The configuration: a DPS to ask, or a hub. */
   readonly connectTo: ProvisioningService | HubAddress;
   readonly register: (service: ProvisioningService) => Promise<Assignment>;
@@ -80,10 +80,11 @@ export class HubFinder {
       throw error;
     }
     const kept: KeptAssignment = { ...assignment, ...service, configuredIdScope: connectTo.idScope };
-    store.transaction(() => {
+    // A power cut may undo it: then DPS is asked once more. Waiting for the disk here would hold up the connection.
+    store.database.transaction(() => {
       store.put(assignmentName, kept);
       if (move) store.remove(moveName);
-    });
+    }, false);
     this.#options.onEvent({ type: 'provisioned', assignment, idScope });
     return { hostName: assignment.assignedHub, deviceId: assignment.deviceId, isKept: false };
   }
