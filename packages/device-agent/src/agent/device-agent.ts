@@ -220,6 +220,7 @@ export class DeviceAgent {
       signal: stopping.signal,
       canProvision,
       keptHub: () => finder.kept(),
+      isMoving: () => finder.isMoving,
       register: (reason) => {
         running().used = running().credentials.current();
         return finder.register(reason);
