@@ -1,9 +1,11 @@
 import { systemClock, type Clock } from '../clock.ts';
 import { DeviceAgentError } from '../errors.ts';
 import { checkValidity, type DeviceIdentity } from '../identity/device-identity.ts';
+import { openStream } from '../network/open-stream.ts';
+import { firstTransport } from '../network/transport-choice.ts';
 import { HubSession } from '../protocol/hub-session.ts';
-import { registerDevice, type Assignment, type ProvisioningService } from '../protocol/provision.ts';
-import { openStateStore, type StateStore } from '../state/state-store.ts';
+import { defaultEndpoint, registerDevice, type Assignment, type ProvisioningService } from '../protocol/provision.ts';
+import { hasState, openStateStore, type StateStore } from '../state/state-store.ts';
 import type { TelemetryMessage } from '../telemetry/telemetry-message.ts';
 import type { JsonObject } from '../twin/merge-patch.ts';
 import type { AgentEvent, DeviceAgentOptions, StopReport } from './agent-options.ts';
@@ -11,7 +13,8 @@ import { ConnectionLoop } from './connection-loop.ts';
 import { disconnected, type ConnectionState } from './connection-status.ts';
 import { onlyCredential, openCredentials, type CredentialUse } from './credential-use.ts';
 import { DeviceWork } from './device-work.ts';
-import { Dialer } from './dialer.ts';
+import { Dialer, secureIdentity, type SecureIdentity } from './dialer.ts';
+import { EarlyStream } from './early-stream.ts';
 import { HubFinder, type FoundHub } from './hub-finder.ts';
 import { Reconnection } from './reconnection.ts';
 import {
@@ -41,12 +44,23 @@ interface Running {
   isEnding?: boolean;
 }
 
+/** What the state folder's opening gives. */
+interface Opened {
+  readonly store: StateStore;
+  readonly dialer: Dialer;
+  readonly stopping: AbortController;
+  readonly onFirstConnection: () => void;
+}
+
 /** One device's life after the factory: it finds its hub, keeps a connection to it, and loses nothing on the way. */
 export class DeviceAgent {
   readonly #options: DeviceAgentOptions;
   readonly #clock: Clock;
   readonly #random: () => number;
   #running: Running | undefined;
+  /** Opens the state folder and runs; set while `start` has not done so yet. */
+  #begin: (() => Running) | undefined;
+  #begun: Promise<void> = Promise.resolve();
   #state: ConnectionState = disconnected;
   #undeliveredMessages = 0;
   #finished: Promise<DeviceAgentError | undefined> = Promise.resolve(undefined);
@@ -76,17 +90,23 @@ export class DeviceAgent {
    *   ERR_AGENT_DPS_DISABLED and ERR_AGENT_HUB_REFUSED too
    */
   async start(): Promise<void> {
-    if (this.#running) throw new TypeError('This agent runs already.');
+    if (this.#running ?? this.#begin) throw new TypeError('This agent runs already.');
     const { identity, onRefusal } = this.#options;
     if (onRefusal === 'end') checkValidity(identity, this.#clock.now());
     await new Promise<void>((resolve, reject) => {
-      const running = this.#open(resolve);
-      this.#running = running;
-      this.#finished = this.#run(running).then(async (error) => {
-        await this.#close(running);
-        reject(error ?? stopped(identity));
-        return error;
-      });
+      const begin = this.#prepare(resolve);
+      this.#begin = () => {
+        this.#begin = undefined;
+        const running = begin();
+        this.#running = running;
+        this.#finished = this.#run(running).then(async (error) => {
+          await this.#close(running);
+          reject(error ?? stopped(identity));
+          return error;
+        });
+        return running;
+      };
+      this.#begun = this.#beginSoon().catch(reject);
     });
   }
 
@@ -97,6 +117,7 @@ export class DeviceAgent {
    *   ERR_AGENT_STATE (disk full), ERR_AGENT_STOPPED
    */
   async send(message: TelemetryMessage): Promise<string> {
+    await this.#begun;
     return this.#need().work.add(message);
   }
 
@@ -142,6 +163,7 @@ export class DeviceAgent {
    * @param graceMs - milliseconds for telemetry still on disk while there is a connection; default 5,000
    */
   async stop(graceMs = 5_000): Promise<StopReport> {
+    await this.#begun;
     const running = this.#running;
     if (running && running.isEnding !== true) {
       running.isEnding = true;
@@ -158,10 +180,52 @@ export class DeviceAgent {
     return { undeliveredMessages: this.#undeliveredMessages };
   }
 
-  #open(onFirstConnection: () => void): Running {
-    const { identity, connectTo, stateFolder, transport = 'auto', proxy, trustedRootsPem } = this.#options;
-    const store = openStateStore(stateFolder, identity.registrationId);
+  /** What can be done before the state folder is open, and the rest as a function. */
+  #prepare(onFirstConnection: () => void): () => Running {
+    const { identity, stateFolder, transport = 'auto', proxy, trustedRootsPem } = this.#options;
     const stopping = new AbortController();
+    const secure = secureIdentity(identity, trustedRootsPem);
+    const early = this.#dialEarly(secure, stopping.signal);
+    return () => {
+      try {
+        const store = openStateStore(stateFolder, identity.registrationId);
+        const dialer = new Dialer({
+          choice: transport,
+          proxy,
+          trustedRootsPem,
+          store,
+          clock: this.#clock,
+          early,
+          secure,
+        });
+        return this.#assemble({ store, dialer, stopping, onFirstConnection });
+      } catch (error) {
+        early?.drop();
+        throw error;
+      }
+    };
+  }
+
+  /** A device without any state is sure to ask DPS first. */
+  #dialEarly({ context: secureContext }: SecureIdentity, signal: AbortSignal): EarlyStream | undefined {
+    const { connectTo, stateFolder, fleet, transport = 'auto', proxy } = this.#options;
+    if (!('idScope' in connectTo) || (fleet?.startWindowMs ?? 0) > 0 || hasState(stateFolder)) return undefined;
+    const host = connectTo.endpoint ?? defaultEndpoint;
+    const first = firstTransport(transport, undefined, this.#clock.now());
+    return new EarlyStream(
+      host,
+      openStream({ host, transport: first, secureContext, signal, ...(proxy && { proxy }) }),
+    );
+  }
+
+  /** At once; or, with a handshake under way, when that has left this machine. */
+  async #beginSoon(): Promise<void> {
+    if (!hasState(this.#options.stateFolder)) await new Promise((resolve) => setImmediate(resolve));
+    this.#begin?.();
+  }
+
+  #assemble({ store, dialer, stopping, onFirstConnection }: Opened): Running {
+    const { identity, connectTo } = this.#options;
     const finder = new HubFinder({
       store,
       connectTo,
@@ -172,8 +236,8 @@ export class DeviceAgent {
       store,
       stopping,
       finder,
-      work: this.#createWork(store),
-      dialer: new Dialer({ choice: transport, proxy, trustedRootsPem, store, clock: this.#clock }),
+      dialer,
+      work: this.#createWork(store, () => running.credentials.report()),
       loop: this.#createLoop(() => running, { finder, stopping, onFirstConnection }),
       credentials: onlyCredential(identity),
       used: identity,
@@ -181,7 +245,7 @@ export class DeviceAgent {
     return running;
   }
 
-  #createWork(store: StateStore): DeviceWork {
+  #createWork(store: StateStore, ownReported: () => JsonObject): DeviceWork {
     const { reprovision = {}, messages, outbox, onMessage = () => undefined } = this.#options;
     const { method = 'reprovision', desiredProperty = 'reprovision' } = reprovision;
     const { methods = {}, onDesired = () => undefined } = this.#options;
@@ -196,6 +260,7 @@ export class DeviceAgent {
       clock: this.#clock,
       random: this.#random,
       outbox,
+      ownReported,
     });
   }
 
@@ -308,7 +373,6 @@ export class DeviceAgent {
     work.attach(session);
     dialer.connected();
     credentials.connected(identity);
-    work.report(credentials.report());
     return { lost };
   }
 
@@ -354,6 +418,7 @@ export class DeviceAgent {
   }
 
   #need(): Running {
+    this.#begin?.();
     if (!this.#running || this.#running.isEnding === true) {
       throw new DeviceAgentError(
         'ERR_AGENT_STOPPED',
