@@ -53,7 +53,7 @@ function keptState(...statements: readonly string[]): void {
 }
 
 const keptAssignment = (idScope: string): string =>
-  `INSERT INTO fact VALUES (1, 'assignment', '${JSON.stringify({ idScope, assignedHub: 'hub.test', deviceId: 'device-1' })}')`;
+  `INSERT INTO fact VALUES (1, 'assignment', '${JSON.stringify({ idScope, configuredIdScope: idScope, assignedHub: 'hub.test', deviceId: 'device-1' })}')`;
 
 const waitingMessage = (sequence: number, ageMs: number): string =>
   `INSERT INTO outbox (device, sequence, added_ms, priority, size, message_id, created_at, content_type, content_encoding, properties, body)
@@ -333,7 +333,7 @@ const cases: readonly Case[] = [
       keptState(keptAssignment('0ne0000000F'));
       return {};
     },
-    detail: /kept from 0ne0000000F, and 0ne00000000 is configured/,
+    detail: /when 0ne0000000F was configured, and 0ne00000000 is now/,
     fix: /asks the configured DPS/,
   },
 ];

@@ -18,6 +18,8 @@ afterAll(() => rm(folder, { recursive: true }));
 
 const good = { identity: { pfxFile: 'device.pfx' }, connectTo: { idScope: '0ne00000012' }, stateFolder: 'state' };
 
+const est = { url: 'https://est.contoso.com', trustedRootsFile: 'est.pem' };
+
 const problemOf = async (text: string): Promise<string> => {
   await writeFile(file, text);
   return readConfig(file).then(
@@ -49,6 +51,32 @@ describe('the configuration of contoso-device', () => {
     ],
     [{ identity: { chainFile: 'a' } }, 'identity.keyFile: expected a string, found nothing'],
     [{ proxy: { url: 'http://u:hunter2@p:1' } }, 'proxy.url: expected a URL without user and password'],
+    [
+      { identity: { chainFile: 'a', pkcs11: { uri: 'pkcs11:token=D?pin-value=hunter2' } } },
+      'identity.pkcs11.uri: expected a URI without the PIN',
+    ],
+    [{ identity: { chainFile: 'a', pkcs11: { uri: '/dev/tpm0' } } }, 'identity.pkcs11.uri: expected a URI that begins'],
+    [
+      { identity: { chainFile: 'a', pkcs11: { uri: 'pkcs11:token=D', pin: 'hunter2' } } },
+      'identity.pkcs11.pin: unknown key; did you mean "pinFile"?',
+    ],
+    [{ renewal: { est } }, 'none'],
+    [{ renewal: { est: { ...est, url: 'est.contoso.com' } } }, 'renewal.est.url: expected https://host'],
+    [
+      { renewal: { est: { ...est, url: 'https://e/.well-known/est' } } },
+      'renewal.est.url: expected https://host[:port]',
+    ],
+    [{ renewal: { est: { url: est.url } } }, 'renewal.est.trustedRootsFile: expected a string, found nothing'],
+    [{ renewal: { est, renewAtFraction: 80 } }, 'renewal.renewAtFraction: expected 0.95 or less, found 80'],
+    [
+      { renewal: { est }, identity: { chainFile: 'a', pkcs11: { uri: 'pkcs11:token=D' } } },
+      'renewal: expected none beside identity.pkcs11',
+    ],
+    [{ outbox: { batch: { maxMessage: 5 } } }, 'outbox.batch.maxMessage: unknown key; did you mean "maxMessages"?'],
+    [{ fleet: {} }, 'fleet.size: expected a number, found nothing'],
+    [{ keepAliveSeconds: 1_800 }, 'keepAliveSeconds: expected 1767 or less, found 1800'],
+    [{ reprovision: { method: true } }, 'reprovision.method: expected a name or false, found true'],
+    [{ reprovision: { method: false, desiredProperty: 'move' } }, 'none'],
     [{ connectTo: [] }, 'connectTo: expected an object, found a list'],
   ])('%j is refused: %s', async (change, problem) => {
     const message = await problemOf(JSON.stringify({ ...good, ...change }));
@@ -63,7 +91,10 @@ describe('the configuration of contoso-device', () => {
   });
 
   it.each([
-    ['identity names both', { passwordFile: 'p', passwordVariable: 'P' }],
+    [
+      'identity.passwordFile and identity.passwordVariable are both there',
+      { passwordFile: 'p', passwordVariable: 'P' },
+    ],
     ["Can't read identity.passwordFile", { passwordFile: 'missing' }],
     ['identity.passwordVariable NOT_THERE is not set', { passwordVariable: 'NOT_THERE' }],
   ])('ends a command with code 2: %s', async (problem, secret) => {
@@ -91,6 +122,7 @@ describe('what is kept out of every text', () => {
     ['HostName=h;SharedAccessKey=abcd=', 'abcd'],
     ['proxy http://user:abcd@host:3128 answered', 'abcd'],
     ['Proxy-Authorization: Basic abcd', 'abcd'],
+    ['pkcs11:token=D?pin-value=abcd&x', 'abcd'],
     ['pass "q\\"uoted" and cSJ1b3RlZA==', 'uoted'],
   ])('%j', (text, secret) => {
     const clean = redactSecrets(['q"uoted'])(text);

@@ -54,7 +54,7 @@ describe('contoso-device run', () => {
       acknowledged: numberOf(metrics, 'contoso_device_telemetry_acknowledged_total'),
       calls: numberOf(metrics, 'contoso_device_method_duration_seconds_count'),
       waiting: numberOf(metrics, 'contoso_device_outbox_messages'),
-      connected: numberOf(metrics, 'contoso_device_connection_status{status="Connected"'),
+      connected: numberOf(metrics, 'contoso_device_connection_status{state="Connected"'),
     }).toMatchObject({ acknowledged: 1, calls: 1, waiting: 0, connected: 1 });
     const status = await contosoDevice(['status', '--config', configFile, '--json']);
     expect({ code: status.code, ...(JSON.parse(status.stdout) as object) }).toMatchObject({

@@ -3,6 +3,7 @@ import type { DeviceAgentError } from '../errors.ts';
 import type { DeviceIdentity } from '../identity/device-identity.ts';
 import type { MessageHandler, MessageHandling } from '../messages/inbox.ts';
 import type { MethodDefinitions } from '../methods/methods.ts';
+import type { CertificateFacts } from '../network/certificate-facts.ts';
 import type { ProxySettings } from '../network/proxy-settings.ts';
 import type { TransportChoice } from '../network/transport-choice.ts';
 import type { HubAddress } from '../protocol/hub-session.ts';
@@ -28,7 +29,7 @@ export type AgentEvent =
   | ProvisioningEvent
   | TransitionEvent
   | { readonly type: 'status'; readonly state: ConnectionState; readonly error?: DeviceAgentError }
-  | ({ readonly type: 'connecting' } & FoundHub)
+  | ({ readonly type: 'connecting'; readonly certificate: CertificateFacts } & FoundHub)
   | {
       readonly type: 'retry';
       /** Failures in a row. */

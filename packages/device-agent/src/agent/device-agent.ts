@@ -350,7 +350,7 @@ export class DeviceAgent {
     const identity = credentials.current();
     running.used = identity;
     checkValidity(identity, this.#clock.now());
-    this.#tell({ type: 'connecting', ...hub });
+    this.#tell({ type: 'connecting', ...hub, certificate: identity.certificate });
     const session = await HubSession.open(
       {
         identity,
@@ -359,7 +359,7 @@ export class DeviceAgent {
         clock: this.#clock,
         keepAliveSeconds: this.#options.keepAliveSeconds ?? defaultKeepAliveSeconds,
         onMessage: (arrival) => work.receive(arrival),
-        onMethod: (name, body, signal) => work.methods.answer(name, body, signal),
+        onMethod: (name, body, signal) => work.answer(name, body, signal),
         onDesiredPatch: (patch) => work.takeDesired(patch),
       },
       stopping.signal,

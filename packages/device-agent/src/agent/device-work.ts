@@ -7,7 +7,7 @@ import {
   type MessageHandler,
   type MessageHandling,
 } from '../messages/inbox.ts';
-import { createMethods, type MethodDefinitions, type Methods } from '../methods/methods.ts';
+import { createMethods, type MethodAnswer, type MethodDefinitions, type Methods } from '../methods/methods.ts';
 import type { HubSession } from '../protocol/hub-session.ts';
 import type { StateStore } from '../state/state-store.ts';
 import { Outbox } from '../telemetry/outbox.ts';
@@ -24,6 +24,14 @@ export type WorkEvent =
   | OutboxEvent
   | InboxEvent
   | TwinEvent
+  /** A caller got this answer: the handler's, or 400, 404, 500 or 504 in its place. */
+  | {
+      readonly type: 'method-called';
+      readonly method: string;
+      readonly status: number;
+      /** From the call to the answer, milliseconds. */
+      readonly durationMs: number;
+    }
   /** Messages, methods and desired properties of this connection are on their way to the handlers. */
   | { readonly type: 'subscribed' };
 
@@ -44,7 +52,7 @@ export interface WorkOptions {
 export class DeviceWork {
   readonly outbox: Outbox;
   readonly sender: TelemetrySender;
-  readonly methods: Methods;
+  readonly #methods: Methods;
   readonly #inbox: Inbox;
   readonly #twin: DeviceTwin;
   readonly #options: WorkOptions;
@@ -55,7 +63,7 @@ export class DeviceWork {
     this.#options = options;
     this.outbox = new Outbox(store, options.outbox, onEvent);
     this.sender = new TelemetrySender(this.outbox, { ...options.outbox, clock, onEvent });
-    this.methods = createMethods(options.methods, clock);
+    this.#methods = createMethods(options.methods, clock);
     this.#inbox = new Inbox({ ...options.messages, store, handle: options.onMessage, onEvent, clock });
     this.#twin = new DeviceTwin({ store, onDesired, onEvent, clock, random });
   }
@@ -94,6 +102,15 @@ export class DeviceWork {
 
   receive(arrival: InboxArrival): void {
     this.#inbox.receive(arrival);
+  }
+
+  /** @throws the signal's reason: nobody takes an answer any more */
+  async answer(method: string, body: Buffer, signal: AbortSignal): Promise<MethodAnswer> {
+    const began = performance.now();
+    const answer = await this.#methods.answer(method, body, signal);
+    const durationMs = performance.now() - began;
+    this.#options.onEvent({ type: 'method-called', method, status: answer.status, durationMs });
+    return answer;
   }
 
   takeDesired(patch: JsonObject): void {

@@ -7,7 +7,8 @@ import type { HttpProbe } from '../network/http-probe.ts';
 import type { Transport } from '../network/open-stream.ts';
 import type { ProxySettings } from '../network/proxy-settings.ts';
 import type { TransportChoice } from '../network/transport-choice.ts';
-import type { Assignment, ProvisioningService } from '../protocol/provision.ts';
+import type { ProvisioningService } from '../protocol/provision.ts';
+import type { KeptPlace } from '../state/state-summary.ts';
 import type { CheckSpec } from './check-run.ts';
 import type { DiagnosisCheck } from './diagnosis.ts';
 import type { Machine } from './machine.ts';
@@ -59,7 +60,7 @@ export interface Findings {
   /** Validity of a server's certificate, ISO 8601: with a clock outside of it, clock or certificate is wrong. */
   serverValidity?: { readonly notBefore: string; readonly notAfter: string; readonly who: string };
   isAgentRunning?: boolean;
-  keptAssignment?: Assignment & { readonly idScope?: string };
+  keptAssignment?: KeptPlace;
   /** Where the device's hub is, as far as is known. */
   hub?: { readonly hostName: string; readonly deviceId: string };
 }

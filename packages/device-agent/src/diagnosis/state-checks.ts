@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { open, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import Database from 'libsql';
 import { codeOf, reasonOf } from '../network/connection-error.ts';
-import type { Assignment } from '../protocol/provision.ts';
 import { takeFolderLock } from '../state/folder-lock.ts';
 import { schemaVersion } from '../state/schema.ts';
+import { damagedAdvice } from '../state/state-error.ts';
+import { examineDatabase, summarizeState, type StateSummary } from '../state/state-summary.ts';
 import { found, type Check, type Examination } from './examination.ts';
 import { failed, ok, skipped, warning, type Outcome } from './outcome.ts';
 
@@ -15,8 +15,8 @@ const mebibyte = 1_048_576;
 /** Below the first, in bytes, the outbox is about to stop taking messages; below the second somebody should look. */
 const [scarce, low] = [16 * mebibyte, 128 * mebibyte];
 
-/** With the oldest message waiting for longer than this, in milliseconds (a day), deliveries have stopped. */
-const staleMs = 86_400_000;
+/** With the oldest message waiting for longer than this (a day), deliveries have stopped. */
+const staleSeconds = 86_400;
 
 /** What the agent keeps. Nothing is written to the database. */
 export const stateChecks: readonly Check[] = [
@@ -89,81 +89,52 @@ function isHeld(folder: string): boolean {
   }
 }
 
-/** Reads what an agent may be writing at this moment; undefined where there is no database yet. */
-function read<T>(folder: string, work: (database: Database.Database) => T): T | undefined {
-  const file = join(folder, 'agent.db');
-  if (!existsSync(file)) return undefined;
-  const database = new Database(file, { readonly: true });
-  try {
-    return work(database);
-  } finally {
-    database.close();
-  }
-}
-
-const notYet = 'there is none yet; the agent makes it at its first start';
-
 function integrity({ options: { stateFolder } }: Examination): Outcome {
-  const fix =
-    'Check the disk, move the agent.db files elsewhere and start again: the device then asks DPS anew, and what was waiting stays in the moved files.';
   try {
-    return (
-      read(stateFolder, (database) => {
-        const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number };
-        const problems = (database.prepare('PRAGMA quick_check(3)').all() as { quick_check: string }[]).map(
-          (row) => row.quick_check,
-        );
-        if (problems.join() !== 'ok') return failed(problems.join('; '), fix);
-        if (version === schemaVersion) return ok(join(stateFolder, 'agent.db'));
-        return failed(
-          `schema version ${version}, and this package knows ${schemaVersion}`,
-          'Install the version that wrote it.',
-        );
-      }) ?? ok(notYet)
+    const examined = examineDatabase(stateFolder);
+    if (!examined) return ok('there is none yet; the agent makes it at its first start');
+    const { file, version, problems } = examined;
+    if (problems.length > 0) return failed(problems.join('; '), damagedAdvice);
+    if (version === schemaVersion) return ok(file);
+    return failed(
+      `schema version ${version}, and this package knows ${schemaVersion}`,
+      'Install the version that wrote it.',
     );
   } catch (error) {
-    return failed(reasonOf(error), fix);
+    return failed(reasonOf(error), damagedAdvice);
   }
 }
 
-interface Backlog {
-  readonly count: number;
-  readonly bytes: number | null;
-  readonly oldest: number | null;
+function summary({ options, findings, clock }: Examination): StateSummary | undefined {
+  const { registrationId } = found(findings.identity, 'the identity');
+  return summarizeState(options.stateFolder, registrationId, clock.now());
 }
 
-function backlog({ options, findings, clock }: Examination): Outcome {
-  const { registrationId } = found(findings.identity, 'the identity');
-  const query = `SELECT count(*) AS count, sum(size) AS bytes, min(added_ms) AS oldest
-    FROM outbox WHERE device = (SELECT id FROM device WHERE registration_id = ?)`;
-  const waiting = read(options.stateFolder, (database) => database.prepare(query).get(registrationId) as Backlog);
-  if (!waiting || waiting.count === 0) return ok('nothing waits');
-  const { count, bytes, oldest } = waiting;
-  const ageMs = clock.now().getTime() - (oldest ?? 0);
-  const detail = `${count} messages wait, ${bytes ?? 0} bytes; the oldest for ${Math.max(0, Math.round(ageMs / 1000))} s`;
-  if (ageMs < staleMs) return ok(detail);
+function backlog(examination: Examination): Outcome {
+  const { messages = 0, bytes = 0, oldestAgeSeconds = 0 } = summary(examination)?.outbox ?? {};
+  if (messages === 0) return ok('nothing waits');
+  const detail = `${messages} messages wait, ${bytes} bytes; the oldest for ${oldestAgeSeconds} s`;
+  if (oldestAgeSeconds < staleSeconds) return ok(detail);
   return warning(
     detail,
     'They go out with the next connection: see below why there is none, or look for what sends more than the hub takes.',
   );
 }
 
-function keptAssignment({ options, findings }: Examination): Outcome {
+function keptAssignment(examination: Examination): Outcome {
+  const { options, findings } = examination;
   if (!('idScope' in options.connectTo)) return skipped('the hub is configured');
-  const { registrationId } = found(findings.identity, 'the identity');
-  const query = `SELECT value FROM fact WHERE name = 'assignment'
-    AND device = (SELECT id FROM device WHERE registration_id = ?)`;
-  const row = read(options.stateFolder, (database) => database.prepare(query).get(registrationId)) as
-    { value: string } | undefined;
-  if (!row) return ok('none yet: the agent asks DPS at its next start');
-  const kept = JSON.parse(row.value) as Assignment & { readonly idScope?: string };
-  if (kept.idScope !== options.connectTo.idScope) {
+  const { idScope } = options.connectTo;
+  const kept = summary(examination)?.assignment;
+  if (!kept) return ok('none yet: the agent asks DPS at its next start');
+  if (kept.configuredIdScope !== idScope) {
     return warning(
-      `kept from ${kept.idScope ?? 'an unknown DPS'}, and ${options.connectTo.idScope} is configured`,
+      `kept from the time when ${kept.configuredIdScope} was configured, and ${idScope} is now`,
       'The agent asks the configured DPS at its next start; check that the ID scope is the right one.',
     );
   }
   findings.keptAssignment = kept;
   findings.hub = { hostName: kept.assignedHub, deviceId: kept.deviceId };
-  return ok(`${kept.deviceId} at ${kept.assignedHub}`);
+  const moved = kept.idScope === idScope ? '' : `, by ${kept.idScope}, where an operator moved it`;
+  return ok(`${kept.deviceId} at ${kept.assignedHub}${moved}`);
 }

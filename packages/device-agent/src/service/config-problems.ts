@@ -33,7 +33,8 @@ function fitting(issue: Issue, base: Path): { issue: Issue; path: Path }[] {
 }
 
 function unknownKey(key: string, path: Path, known: readonly string[]): string {
-  const nearest = closestMatch(key, known, { maxDistance: Math.max(2, Math.ceil(key.length / 2)) });
+  const begun = known.find((name) => name.startsWith(key));
+  const nearest = begun ?? closestMatch(key, known, { maxDistance: Math.max(2, Math.ceil(key.length / 2)) });
   const advice = nearest === undefined ? `known here: ${known.join(', ')}` : `did you mean "${nearest}"?`;
   return `${[...path, key].join('.')}: unknown key; ${advice}`;
 }

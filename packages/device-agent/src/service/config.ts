@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { DeviceAgentError, textOf } from '../errors.ts';
 import { describeProblems } from './config-problems.ts';
+import { configSchema } from './config-schema.ts';
 
 /** What `contoso-device` reads from its file: checked, with defaults filled in and every path absolute. */
 export type ServiceConfig = z.output<ReturnType<typeof configSchema>>;
@@ -45,64 +46,4 @@ function parse(file: string, text: string): unknown {
     const [reason] = textOf(cause).split(/, (?:\.\.\.)?"| in JSON/);
     throw configError(`${file} isn't JSON (${reason}). Mend it, or give another file as --config.`);
   }
-}
-
-function configSchema(folder: string) {
-  const path = z.string().transform((name) => resolve(folder, name));
-  // A secret is never in the file itself: it is in a file of its own, or in an environment variable.
-  const secret = { passwordFile: path.exactOptional(), passwordVariable: z.string().exactOptional() };
-  const port = z.int().min(0).max(65_535);
-  return z.strictObject({
-    identity: z.union([
-      z.strictObject({ pfxFile: path, ...secret }),
-      z.strictObject({ chainFile: path, keyFile: path, ...secret }),
-    ]),
-    connectTo: z.union([
-      z.strictObject({ idScope: z.string(), endpoint: z.string().exactOptional() }),
-      z.strictObject({ hostName: z.string(), deviceId: z.string() }),
-    ]),
-    stateFolder: path,
-    transport: z.enum(['auto', 'mqtt', 'mqtt-websocket']).default('auto'),
-    proxy: z
-      .strictObject({
-        url: z
-          .url({ protocol: /^https?$/, error: 'http://host:port or https://host:port' })
-          .refine((url) => !/\/\/[^/]*@/.test(url), {
-            error: 'a URL without user and password: they go to "user" and to a password file or variable',
-          }),
-        user: z.string().exactOptional(),
-        ...secret,
-        noProxy: z.string().exactOptional(),
-        trustedRootsFile: path.exactOptional(),
-      })
-      .exactOptional(),
-    trustedRootsFile: path.exactOptional(),
-    outbox: z
-      .strictObject({
-        maxBytes: z.int().min(1_000).exactOptional(),
-        maxAgeHours: z.number().min(0.01).exactOptional(),
-        whenFull: z.enum(['drop-oldest', 'drop-newest', 'drop-lowest-priority']).exactOptional(),
-        compressAboveBytes: z.int().min(0).exactOptional(),
-      })
-      .prefault({}),
-    application: path.exactOptional(),
-    stopSeconds: z.number().min(0).max(3_600).default(5),
-    health: z
-      .strictObject({
-        file: path.exactOptional(),
-        everySeconds: z.number().min(1).max(3_600).default(10),
-        host: z.string().default('127.0.0.1'),
-        port: port.exactOptional(),
-      })
-      .prefault({}),
-    log: z
-      .strictObject({
-        level: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
-        file: path.exactOptional(),
-        maxBytes: z.int().min(1_000).default(1_000_000),
-        files: z.int().min(2).max(100).default(5),
-      })
-      .prefault({}),
-    tracing: z.boolean().default(false),
-  });
 }

@@ -4,12 +4,15 @@ import type { ServiceConfig } from './config.ts';
 
 /** Files that only root may read, by their key in the configuration. */
 export function credentialFiles({ identity, proxy }: ServiceConfig): ReadonlyMap<string, string> {
-  const files = Object.entries(identity).filter(([key]) => key.endsWith('File'));
-  const named = files.map(([key, file]) => [`identity.${key}`, file] as const);
-  return new Map([
-    ...named,
-    ...(proxy?.passwordFile === undefined ? [] : [['proxy.passwordFile', proxy.passwordFile] as const]),
-  ]);
+  const files = new Map<string, string>();
+  const add = (key: string, file: string | undefined): void => void (file !== undefined && files.set(key, file));
+  if ('pfxFile' in identity) add('identity.pfxFile', identity.pfxFile);
+  else add('identity.chainFile', identity.chainFile);
+  if ('keyFile' in identity) add('identity.keyFile', identity.keyFile);
+  if ('pkcs11' in identity) add('identity.pkcs11.pinFile', identity.pkcs11.pinFile);
+  else add('identity.passwordFile', identity.passwordFile);
+  add('proxy.passwordFile', proxy?.passwordFile);
+  return files;
 }
 
 /**

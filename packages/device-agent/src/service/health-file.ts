@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto';
-import { chmod, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { textOf } from '../errors.ts';
 import type { HealthReport } from './health.ts';
+import { writeWholeFile } from './whole-file.ts';
 
 export interface HealthFileOptions {
   readonly file: string;
@@ -36,25 +36,14 @@ export class HealthFile {
   async #tryWriting(): Promise<void> {
     const { file, report, onProblem } = this.#options;
     try {
-      await writeHealthFile(file, report());
+      const contents = `${JSON.stringify(report(), undefined, 2)}\n`;
+      // A monitor under another account reads it; after a power cut it is of no use.
+      await writeWholeFile(file, contents, { mode: 0o644, isDurable: false });
       this.#isFailing = false;
     } catch (error) {
       if (!this.#isFailing) onProblem(`The health file ${file} can't be written: ${textOf(error)}.`);
       this.#isFailing = true;
     }
-  }
-}
-
-/** Whole or not at all, mode 0644: a monitor may read it at any time. */
-async function writeHealthFile(file: string, report: HealthReport): Promise<void> {
-  const temporary = `${file}.${randomUUID().slice(0, 8)}.tmp`;
-  try {
-    await writeFile(temporary, `${JSON.stringify(report, undefined, 2)}\n`, { flag: 'wx' });
-    await chmod(temporary, 0o644);
-    await rename(temporary, file);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
   }
 }
 

@@ -1,12 +1,16 @@
-import type { ServiceEvent } from './method-calls.ts';
+import type { AgentEvent } from '../agent/agent-options.ts';
 import { disconnected, type ConnectionState } from '../agent/connection-status.ts';
-import type { DeviceIdentity } from '../identity/device-identity.ts';
+import type { Phase } from '../agent/phase.ts';
+import type { CertificateFacts } from '../network/certificate-facts.ts';
 import { errorFields } from './log-line.ts';
-import type { OutboxSummary } from './state-summary.ts';
+import type { OutboxSummary } from '../state/state-summary.ts';
 
 /** What the events have said so far. */
 export interface ConnectionHealth {
   readonly state: ConnectionState;
+  readonly phase: Phase;
+  /** The one in use. */
+  readonly certificate: CertificateFacts;
   /** ISO 8601, as all times here. */
   readonly since: string;
   readonly hub?: string;
@@ -16,12 +20,12 @@ export interface ConnectionHealth {
   readonly lastError?: Readonly<Record<string, unknown>> & { readonly at: string };
 }
 
-export function initialHealth(now: Date): ConnectionHealth {
-  return { state: disconnected, since: now.toISOString() };
+export function initialHealth(certificate: CertificateFacts, now: Date): ConnectionHealth {
+  return { state: disconnected, phase: 'stopped', certificate, since: now.toISOString() };
 }
 
 /** The health after an event. */
-export function nextHealth(health: ConnectionHealth, event: ServiceEvent, now: Date): ConnectionHealth {
+export function nextHealth(health: ConnectionHealth, event: AgentEvent, now: Date): ConnectionHealth {
   const at = now.toISOString();
   switch (event.type) {
     case 'status':
@@ -31,8 +35,14 @@ export function nextHealth(health: ConnectionHealth, event: ServiceEvent, now: D
         ...(event.state.status !== health.state.status && { since: at }),
         ...(event.error && { lastError: { at, ...errorFields(event.error) } }),
       };
+    case 'transition':
+      return { ...health, phase: event.to };
     case 'connecting':
-      return { ...health, hub: event.hostName, deviceId: event.deviceId };
+      return { ...health, hub: event.hostName, deviceId: event.deviceId, certificate: event.certificate };
+    case 'certificate-renewed':
+      return { ...health, certificate: event.certificate };
+    case 'credential-refused':
+      return { ...health, certificate: event.next };
     case 'telemetry-acknowledged':
       return { ...health, lastTelemetryAcknowledgedAt: at };
     default:
@@ -52,14 +62,4 @@ export interface HealthReport extends ConnectionHealth {
   readonly writtenAt: string;
   /** A reader that finds it written longer ago than this may take the service for dead. */
   readonly validSeconds: number;
-  readonly certificate: {
-    readonly subject: string | undefined;
-    readonly notAfter: string;
-    readonly thumbprintSha256: string;
-  };
-}
-
-export function certificateOf(identity: DeviceIdentity): HealthReport['certificate'] {
-  const { chainSubjects, notAfter, thumbprintSha256 } = identity;
-  return { subject: chainSubjects[0], notAfter: notAfter.toISOString(), thumbprintSha256 };
 }

@@ -1,4 +1,4 @@
-import type { ServiceEvent } from './method-calls.ts';
+import type { AgentEvent } from '../agent/agent-options.ts';
 
 /** When the agent has to be heard of next; undefined where it may rest as long as it likes. Milliseconds of a steady clock. */
 export type NextWordDue = number | undefined;
@@ -13,7 +13,7 @@ const latenessMs = 60_000;
  * Whether the agent's loop moves: it is alive while it is connected, waits as long as it said, or tries for no longer than a
  * try can take. Being without a connection is no reason to be started anew.
  */
-export function nextWordDue(due: NextWordDue, event: ServiceEvent, nowMs: number): NextWordDue {
+export function nextWordDue(due: NextWordDue, event: AgentEvent, nowMs: number): NextWordDue {
   switch (event.type) {
     case 'provisioning':
     case 'provisioned':

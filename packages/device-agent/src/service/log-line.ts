@@ -1,5 +1,5 @@
 import { DeviceAgentError } from '../errors.ts';
-import type { ServiceEvent } from './method-calls.ts';
+import type { AgentEvent } from '../agent/agent-options.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
@@ -10,7 +10,7 @@ export interface LogLine {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-type Wording = { readonly [T in ServiceEvent['type']]: (event: Extract<ServiceEvent, { type: T }>) => LogLine };
+type Wording = { readonly [T in AgentEvent['type']]: (event: Extract<AgentEvent, { type: T }>) => LogLine };
 
 const line = (level: LogLevel, message: string, fields: Readonly<Record<string, unknown>> = {}): LogLine => ({
   level,
@@ -64,9 +64,9 @@ const wording: Wording = {
 };
 
 /** The log's line for an event. */
-export function logLine(event: ServiceEvent): LogLine {
+export function logLine(event: AgentEvent): LogLine {
   // TypeScript doesn't see that the words are those of this event's type.
-  return (wording[event.type] as (event: ServiceEvent) => LogLine)(event);
+  return (wording[event.type] as (event: AgentEvent) => LogLine)(event);
 }
 
 function levelOf(status: string): LogLevel {

@@ -1,7 +1,7 @@
-import type { ServiceEvent } from './method-calls.ts';
+import type { AgentEvent } from '../agent/agent-options.ts';
 import type { DeviceIdentity } from '../identity/device-identity.ts';
-import { certificateOf, initialHealth, nextHealth, type ConnectionHealth, type HealthReport } from './health.ts';
-import type { OutboxSummary } from './state-summary.ts';
+import { initialHealth, nextHealth, type ConnectionHealth, type HealthReport } from './health.ts';
+import type { OutboxSummary } from '../state/state-summary.ts';
 import { isAlive, nextWordDue, type NextWordDue } from './liveness.ts';
 
 export interface MonitorOptions {
@@ -18,14 +18,15 @@ export interface MonitorOptions {
 export class ServiceMonitor {
   readonly #options: MonitorOptions;
   readonly #startedAt = new Date().toISOString();
-  #health: ConnectionHealth = initialHealth(new Date());
+  #health: ConnectionHealth;
   #due: NextWordDue;
 
   constructor(options: MonitorOptions) {
     this.#options = options;
+    this.#health = initialHealth(options.identity.certificate, new Date());
   }
 
-  take(event: ServiceEvent): void {
+  take(event: AgentEvent): void {
     const { status } = this.#health.state;
     this.#due = nextWordDue(this.#due, event, performance.now());
     this.#health = nextHealth(this.#health, event, new Date());
@@ -55,7 +56,6 @@ export class ServiceMonitor {
       ...this.#health,
       isAlive: this.isAlive,
       ...(outbox && { outbox }),
-      certificate: certificateOf(identity),
       version,
       pid: process.pid,
       startedAt: this.#startedAt,

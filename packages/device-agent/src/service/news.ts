@@ -1,4 +1,4 @@
-import type { ServiceEvent } from './method-calls.ts';
+import type { AgentEvent } from '../agent/agent-options.ts';
 import type { DeviceIdentity } from '../identity/device-identity.ts';
 import type { ServiceConfig } from './config.ts';
 import { configError } from './config.ts';
@@ -9,13 +9,13 @@ import type { ServiceLog } from './log.ts';
 import { measurements } from './measurements.ts';
 import { createMetrics } from './metrics.ts';
 import { ServiceMonitor } from './monitor.ts';
-import { summarizeState, type OutboxSummary } from './state-summary.ts';
+import { summarizeState, type OutboxSummary } from '../state/state-summary.ts';
 import { systemdNotifier, type NotifyEnvironment } from './systemd-notify.ts';
 
 /** Everything that a service tells of its agent: log, metrics, health, traces, systemd. */
 export interface ServiceNews {
   /** For the agent's `onEvent`. */
-  take(event: ServiceEvent): void;
+  take(event: AgentEvent): void;
   /** The agent runs, connected or not. */
   ready(): Promise<void>;
   stopping(): Promise<void>;
@@ -97,7 +97,7 @@ export async function openNews(options: ServiceNewsOptions): Promise<ServiceNews
   };
 }
 
-async function tracing(): Promise<(event: ServiceEvent) => void> {
+async function tracing(): Promise<(event: AgentEvent) => void> {
   try {
     return (await import('./tracing.ts')).traceEvents();
   } catch (cause) {

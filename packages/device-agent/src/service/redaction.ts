@@ -11,7 +11,7 @@ const patterns: readonly (readonly [RegExp, string])[] = [
   // To the end of the text where a line has been cut off. `\s` is also what JSON makes of a line end.
   [/-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(?:(?!-----END).)*(?:-----END [A-Z0-9 ]*PRIVATE KEY-----)?/gs, hidden],
   [/(SharedAccessSignature\s+)[^\s"']+/gi, `$1${hidden}`],
-  [/\b(SharedAccessKey|sig|password|passphrase|pwd)=[^&;\s"']+/gi, `$1=${hidden}`],
+  [/\b(SharedAccessKey|sig|password|passphrase|pwd|pin-value)=[^&;\s"']+/gi, `$1=${hidden}`],
   [/(Authorization:\s*(?:Basic|Bearer)\s+)[^\s"'\\]+/gi, `$1${hidden}`],
   [/(\b[a-z][a-z0-9+.-]*:\/\/)[^/?#\s"'@]+@/gi, `$1${hidden}@`],
 ];

@@ -4,28 +4,40 @@ import { configError } from './config.ts';
 import { credentialPath } from './credentials.ts';
 
 /** Where a secret is: in a file of its own, or in an environment variable. */
-export interface SecretSource {
-  readonly passwordFile?: string;
-  readonly passwordVariable?: string;
+export type SecretPlace = { readonly file: string } | { readonly variable: string };
+
+/**
+ * The place that the keys `{key}File` and `{key}Variable` name; undefined where neither is there.
+ *
+ * @param key - what is secret, such as `identity.password`
+ * @throws {DeviceAgentError} ERR_AGENT_CONFIG
+ */
+export function secretPlace(
+  key: string,
+  file: string | undefined,
+  variable: string | undefined,
+): SecretPlace | undefined {
+  if (file !== undefined && variable !== undefined) {
+    throw configError(`${key}File and ${key}Variable are both there: keep one of them.`);
+  }
+  if (file !== undefined) return { file: credentialPath(`${key}File`, file) };
+  return variable === undefined ? undefined : { variable };
 }
 
 /**
- * The secret, without the line end that an editor leaves behind it; undefined where no source was given.
+ * The secret, without the line end that an editor leaves behind it.
  *
- * @param owner - the key that it belongs to
  * @throws {DeviceAgentError} ERR_AGENT_CONFIG
  */
-export async function readSecret(owner: string, source: SecretSource): Promise<string | undefined> {
-  const { passwordFile, passwordVariable } = source;
-  if (passwordFile !== undefined && passwordVariable !== undefined) {
-    throw configError(`${owner} names both a passwordFile and a passwordVariable: keep one of them.`);
+export async function readSecret(key: string, place: SecretPlace): Promise<string> {
+  if ('variable' in place) {
+    const secret = process.env[place.variable] ?? '';
+    if (secret !== '') return secret;
+    throw configError(`${key}Variable ${place.variable} is not set: put the secret there, for this service alone.`);
   }
-  if (passwordFile !== undefined) {
-    const text = await readText(`${owner}.passwordFile`, credentialPath(`${owner}.passwordFile`, passwordFile));
-    return notEmpty(text.replace(/\r?\n$/, ''), `${owner}.passwordFile ${passwordFile} is empty`);
-  }
-  if (passwordVariable === undefined) return undefined;
-  return notEmpty(process.env[passwordVariable] ?? '', `${owner}.passwordVariable ${passwordVariable} is not set`);
+  const secret = (await readText(`${key}File`, place.file)).replace(/\r?\n$/, '');
+  if (secret !== '') return secret;
+  throw configError(`${key}File ${place.file} is empty: put the secret there.`);
 }
 
 /**
@@ -43,9 +55,4 @@ async function readText(key: string, file: string): Promise<string> {
   return readFile(file, 'utf8').catch((cause: unknown) => {
     throw configError(`Can't read ${key}: ${textOf(cause)}. Check the path and its permissions.`, cause);
   });
-}
-
-function notEmpty(secret: string, problem: string): string {
-  if (secret === '') throw configError(`${problem}: put the password there.`);
-  return secret;
 }

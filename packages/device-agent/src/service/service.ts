@@ -5,7 +5,6 @@ import { configuredAgent } from './agent-options.ts';
 import { applicationError, loadApplication, type DeviceApplication } from './application.ts';
 import { type ServiceConfig } from './config.ts';
 import { errorFields } from './log-line.ts';
-import { watchedMethods } from './method-calls.ts';
 import { openLog, type ServiceLog } from './log.ts';
 import { openNews, type ServiceNews } from './news.ts';
 import { redactSecrets } from './redaction.ts';
@@ -49,12 +48,12 @@ export async function runService(options: ServiceOptions): Promise<ServiceEnd> {
   try {
     const news = await openNews({ config, identity, log, env, version: packageVersion() });
     try {
-      const { onMessage, methods = {}, onDesired } = application;
+      const { onMessage, methods, onDesired } = application;
       const agent = new DeviceAgent({
         ...agentOptions,
         ...(onMessage && { onMessage }),
         ...(onDesired && { onDesired }),
-        methods: watchedMethods(methods, (call) => news.take(call)),
+        ...(methods && { methods }),
         onEvent: (event) => news.take(event),
       });
       return await run({ ...options, application, agent, log, news });

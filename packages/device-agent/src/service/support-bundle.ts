@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { packTar } from 'modern-tar';
@@ -11,8 +10,9 @@ import type { ServiceConfig } from './config.ts';
 import { readHealthFile } from './health-file.ts';
 import { logFileNames } from './log.ts';
 import { redactSecrets } from './redaction.ts';
-import { summarizeState } from './state-summary.ts';
+import { summarizeState } from '../state/state-summary.ts';
 import { packageVersion } from './version.ts';
+import { writeWholeFile } from './whole-file.ts';
 
 /** A file of the bundle. */
 export interface BundleEntry {
@@ -68,18 +68,7 @@ export async function writeBundle(file: string, entries: readonly BundleEntry[])
       body: text,
     })),
   );
-  const temporary = `${file}.${randomUUID().slice(0, 8)}.tmp`;
-  const handle = await open(temporary, 'wx', 0o600);
-  try {
-    await handle.writeFile(await promisify(gzip)(archive));
-    await handle.sync();
-    await handle.close();
-    await rename(temporary, file);
-  } catch (error) {
-    await handle.close().catch(() => undefined);
-    await rm(temporary, { force: true });
-    throw error;
-  }
+  await writeWholeFile(file, await promisify(gzip)(archive), { mode: 0o600, isDurable: true });
 }
 
 const json = (value: unknown): string => JSON.stringify(value, undefined, 2);

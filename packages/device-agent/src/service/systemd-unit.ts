@@ -51,7 +51,7 @@ UMask=0077
 CapabilityBoundingSet=
 LockPersonality=yes
 NoNewPrivileges=yes
-PrivateDevices=yes
+${deviceAccess(config)}
 PrivateTmp=yes
 ProtectClock=yes
 ProtectControlGroups=yes
@@ -72,6 +72,13 @@ SystemCallFilter=@system-service
 [Install]
 WantedBy=multi-user.target
 `;
+}
+
+/** A token behind a device file can't be reached with a `/dev` of the service's own. */
+function deviceAccess({ identity }: ServiceConfig): string {
+  if (!('pkcs11' in identity)) return 'PrivateDevices=yes';
+  return `# The key is in a token: for a TPM name its group too, for example SupplementaryGroups=tss.
+PrivateDevices=no`;
 }
 
 function below(setting: keyof typeof folders, key: string, folder: string): string {

@@ -1,6 +1,6 @@
 import { context, propagation, SpanStatusCode, trace, type Context, type Span, type Tracer } from '@opentelemetry/api';
 import type { TelemetryMessage } from '../telemetry/telemetry-message.ts';
-import type { ServiceEvent } from './method-calls.ts';
+import type { AgentEvent } from '../agent/agent-options.ts';
 
 /** `@opentelemetry/api` gives a tracer that does nothing until an application registers an SDK. */
 export function agentTracer(): Tracer {
@@ -11,7 +11,7 @@ export function agentTracer(): Tracer {
  * Makes spans of an agent's events, for its `onEvent`: `provision` and `connect`, with what they were asked and how they ended,
  * and `method {name}` for each direct method.
  */
-export function traceEvents(tracer: Tracer = agentTracer()): (event: ServiceEvent) => void {
+export function traceEvents(tracer: Tracer = agentTracer()): (event: AgentEvent) => void {
   let open: Span | undefined;
   const begin = (name: string, attributes: Record<string, string | boolean>): void => {
     open?.end();

@@ -5,8 +5,7 @@ import Database from 'libsql';
 /** What a device has on disk, in numbers: never a body, a property, or a twin's value. */
 export interface StateSummary {
   readonly outbox: OutboxSummary;
-  readonly assignment:
-    { readonly assignedHub: string; readonly deviceId: string; readonly idScope: string } | undefined;
+  readonly assignment: KeptPlace | undefined;
   /** Cloud-to-device messages that wait for the application. */
   readonly unhandledMessages: number;
 }
@@ -16,6 +15,16 @@ export interface OutboxSummary {
   /** As the hub counts them. */
   readonly bytes: number;
   readonly oldestAgeSeconds: number;
+}
+
+/** The kept assignment, without what a custom allocation has sent along, which may be anything. */
+export interface KeptPlace {
+  readonly assignedHub: string;
+  readonly deviceId: string;
+  /** The DPS that has made it. */
+  readonly idScope: string;
+  /** The DPS that was configured then. */
+  readonly configuredIdScope: string;
 }
 
 interface Counts {
@@ -40,26 +49,46 @@ const query = `SELECT
  * @throws the database's own errors
  */
 export function summarizeState(folder: string, registrationId: string, now: Date): StateSummary | undefined {
-  const file = join(folder, 'agent.db');
-  if (!existsSync(file)) return undefined;
-  const database = new Database(file, { readonly: true });
-  try {
+  return read(folder, (database) => {
     const counts = database.prepare(query).get(registrationId) as Counts | undefined;
     if (!counts) return undefined;
     const { messages, bytes, oldest, unhandled, assignment } = counts;
     const oldestAgeSeconds = oldest === null ? 0 : Math.max(0, Math.round((now.getTime() - oldest) / 1_000));
     return {
       outbox: { messages, bytes, oldestAgeSeconds },
-      assignment: assignment === null ? undefined : assignmentOf(assignment),
+      assignment: assignment === null ? undefined : placeOf(assignment),
       unhandledMessages: unhandled,
     };
+  });
+}
+
+/**
+ * Has SQLite look over the whole database; undefined where there is none yet.
+ *
+ * @throws the database's own errors
+ */
+export function examineDatabase(
+  folder: string,
+): { readonly file: string; readonly version: number; readonly problems: readonly string[] } | undefined {
+  return read(folder, (database, file) => {
+    const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number };
+    const rows = database.prepare('PRAGMA quick_check(3)').all() as { quick_check: string }[];
+    return { file, version, problems: rows.map((row) => row.quick_check).filter((problem) => problem !== 'ok') };
+  });
+}
+
+function read<T>(folder: string, work: (database: Database.Database, file: string) => T): T | undefined {
+  const file = join(folder, 'agent.db');
+  if (!existsSync(file)) return undefined;
+  const database = new Database(file, { readonly: true });
+  try {
+    return work(database, file);
   } finally {
     database.close();
   }
 }
 
-/** Without what a custom allocation has sent along, which may be anything. */
-function assignmentOf(json: string): StateSummary['assignment'] {
-  const { assignedHub, deviceId, idScope } = JSON.parse(json) as NonNullable<StateSummary['assignment']>;
-  return { assignedHub, deviceId, idScope };
+function placeOf(json: string): KeptPlace {
+  const { assignedHub, deviceId, idScope, configuredIdScope } = JSON.parse(json) as KeptPlace;
+  return { assignedHub, deviceId, idScope, configuredIdScope };
 }
