@@ -53,27 +53,13 @@ export async function startContoso(): Promise<Contoso> {
 async function setUp(azure: AzureIotEmulator): Promise<Contoso> {
   const session = await createAzureSession({ cloud: azure.cloud, pollIntervalMs: 20 });
   const folder = await mkdtemp(join(tmpdir(), 'agent-test-'));
-  const resourceGroup = 'contoso';
-  const { dps } = await checkPrerequisites(session, {
-    resourceGroup,
-    dpsName,
-    hubNames: [hubName],
-    location: 'westeurope',
-    createMissing: true,
-  });
   const root = await createRootAuthority({ commonName: 'Contoso Root CA' });
   const line = await createLineAuthority(root, { lineName: 'line-1' });
-  await ensureRootCertificate(session, {
-    resourceGroup,
-    dpsName,
-    certificatePem: root.certificatePem,
-    signProof: async (code) => (await createProofOfPossession(root, code)).certificatePem,
-  });
-  await ensureEnrollmentGroup(session, { dpsName, enrollmentGroupId, certificatePem: line.certificatePem });
+  const idScope = await enrollLine({ session, root, line }, { dpsName, hubNames: [hubName] });
   return {
     azure,
     session,
-    idScope: dps.idScope,
+    idScope,
     root,
     line,
     folder,
@@ -84,6 +70,29 @@ async function setUp(azure: AzureIotEmulator): Promise<Contoso> {
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Makes a DPS instance with its hubs, and enrolls the line there; returns its ID scope. */
+export async function enrollLine(
+  { session, root, line }: Pick<Contoso, 'session' | 'root' | 'line'>,
+  instance: { readonly dpsName: string; readonly hubNames: readonly string[] },
+): Promise<string> {
+  const resourceGroup = 'contoso';
+  const { dpsName } = instance;
+  const { dps } = await checkPrerequisites(session, {
+    resourceGroup,
+    ...instance,
+    location: 'westeurope',
+    createMissing: true,
+  });
+  await ensureRootCertificate(session, {
+    resourceGroup,
+    dpsName,
+    certificatePem: root.certificatePem,
+    signProof: async (code) => (await createProofOfPossession(root, code)).certificatePem,
+  });
+  await ensureEnrollmentGroup(session, { dpsName, enrollmentGroupId, certificatePem: line.certificatePem });
+  return dps.idScope;
 }
 
 export async function issueIdentity({ line }: Contoso, registrationId: string): Promise<DeviceIdentity> {

@@ -88,6 +88,12 @@ describe('an agent on its way', () => {
     expect(statuses(events)).toEqual(['Connected', 'DisconnectedRetrying', 'Connected']);
   });
 
+  it.each(['mqtt', 'mqtt-websocket'] as const)('notices at once that %s was cut', async (transport) => {
+    const { next } = await start(await issueIdentity(contoso, `noticing-${transport}`), { transport });
+    contoso.hub.dropConnection(`noticing-${transport}`);
+    await next('retry');
+  });
+
   it('registers anew when its hub no longer knows it', async () => {
     const identity = await issueIdentity(contoso, 'forgotten');
     const { agent, next } = await start(identity);

@@ -38,6 +38,8 @@ export async function openWebSocket(socket: TLSSocket, server: ServerAddress, si
   webSocket.off('unexpected-response', onAnswer);
   const stream = createWebSocketStream(webSocket);
   ignoreErrors(stream);
+  // Of itself it would stay open for writing, and nobody would notice before the keep-alive does.
+  stream.once('end', () => stream.destroy());
   return stream;
 }
 
