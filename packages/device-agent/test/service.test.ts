@@ -1,7 +1,7 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startContoso, type Contoso } from './contoso.ts';
-import { contosoDevice, deviceFolder, keyPassword, said, startService } from './service-process.ts';
+import { contosoDevice, deviceFolder, keyPassword, numberOf, said, startService } from './service-process.ts';
 
 let contoso: Contoso;
 
@@ -19,15 +19,6 @@ const thermostat = `
     await agent.send({ body: { temperature: 21.5, note: 'planted-body' } });
   }
 `;
-
-const numberOf = (exposition: string, sample: string): number =>
-  Number(
-    exposition
-      .split('\n')
-      .find((line) => line.startsWith(sample))
-      ?.split(' ')
-      .at(-1),
-  );
 
 describe('contoso-device run', () => {
   it('connects, runs its application, answers a method, says how it is, and stops on SIGTERM with code 0', async () => {
