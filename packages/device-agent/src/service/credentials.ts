@@ -5,7 +5,9 @@ import type { ServiceConfig } from './config.ts';
 /** Files that only root may read, by their key in the configuration. */
 export function credentialFiles({ identity, proxy }: ServiceConfig): ReadonlyMap<string, string> {
   const files = new Map<string, string>();
-  const add = (key: string, file: string | undefined): void => void (file !== undefined && files.set(key, file));
+  const add = (key: string, file: string | undefined): void => {
+    if (file !== undefined) files.set(key, file);
+  };
   if ('pfxFile' in identity) add('identity.pfxFile', identity.pfxFile);
   else add('identity.chainFile', identity.chainFile);
   if ('keyFile' in identity) add('identity.keyFile', identity.keyFile);
