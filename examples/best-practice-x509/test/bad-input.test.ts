@@ -255,7 +255,7 @@ describe('bad input', () => {
       });
     await expectRefusal(device, {
       code: 'ERR_AGENT_RETRY_EXPIRED',
-      says: /Gave up after 1 try.*hub\.localhost.*ECONNREFUSED.*Check network/,
+      says: /Gave up after 1 try.*hub\.localhost.*ECONNREFUSED.*check host, port and firewall/,
     });
   });
 

@@ -364,11 +364,10 @@ describe('individual enrollments', () => {
   it('announce the new certificate before it is proved: secondary, then primary', async () => {
     const registrationId = 'individual';
     const target = { dpsName, registrationId };
-    const { session, azure } = contoso;
+    const { session } = contoso;
     const issued = await issueDeviceCertificate(contoso.line, { registrationId, validityDays: 30 });
     const onboarding = await loadIdentity(issued);
     const { etag } = await putIndividualEnrollment(session, { ...target, certificatePem: onboarding.chainPem });
-    const base64 = (pem: string): string => pem.replace(/-----[^-]+-----|\s/g, '');
     const announced: string[] = [];
     const options = { store: memoryStore(), source: sign, proof };
     const unannounced = await open(onboarding, { ...options, store: memoryStore() });
@@ -378,20 +377,11 @@ describe('individual enrollments', () => {
       ...options,
       announce: async (newCertificatePem) => {
         announced.push(newCertificatePem);
-        const clientCertificates = {
-          primary: { certificate: base64(issued.certificatePem) },
-          secondary: { certificate: base64(newCertificatePem) },
-        };
-        await session.provisioningService.send({
-          task: { doing: 'write', subject: 'enrollment' },
-          method: 'PUT',
-          url: `https://${dpsName}.${azure.cloud.provisioningServiceSuffix}/enrollments/${registrationId}?api-version=2021-10-01`,
-          headers: { 'if-match': etag },
-          body: {
-            registrationId,
-            attestation: { type: 'x509', x509: { clientCertificates } },
-            provisioningStatus: 'enabled',
-          },
+        await putIndividualEnrollment(session, {
+          ...target,
+          certificatePem: issued.certificatePem,
+          secondaryCertificatePem: newCertificatePem,
+          etag,
         });
       },
     });

@@ -32,6 +32,8 @@ export interface IndividualEnrollmentOptions extends IndividualEnrollmentTarget,
   readonly deviceId?: string;
   /** The device's certificate, PEM or DER. */
   readonly certificatePem: string | Uint8Array;
+  /** A second one that is let in too, while the device goes from one certificate to the next; PEM or DER. */
+  readonly secondaryCertificatePem?: string | Uint8Array;
   /** ETag of what it replaces; without one the enrollment has to be new. */
   readonly etag?: string;
 }
@@ -58,9 +60,13 @@ export async function putIndividualEnrollment(
 ): Promise<IndividualEnrollment> {
   checkTarget(options);
   checkSettings(options);
-  const { registrationId, deviceId, certificatePem, etag } = options;
-  const certificate = readCertificate(certificatePem, 'device certificate');
-  const attestation = { type: 'x509', x509: { clientCertificates: { primary: certificateEntry(certificate) } } };
+  const { registrationId, deviceId, certificatePem, secondaryCertificatePem: secondary, etag } = options;
+  const entry = (pem: string | Uint8Array, name: string): JsonRecord => certificateEntry(readCertificate(pem, name));
+  const clientCertificates = {
+    primary: entry(certificatePem, 'device certificate'),
+    ...(secondary !== undefined && { secondary: entry(secondary, 'secondary device certificate') }),
+  };
+  const attestation = { type: 'x509', x509: { clientCertificates } };
   const body = withSettings(
     { registrationId, ...(deviceId === undefined ? {} : { deviceId }), attestation, provisioningStatus: 'enabled' },
     options,

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { ServicePrincipal } from '../entra/service-principal.ts';
 import { createTokenKey, type TokenKey } from '../entra/token-authority.ts';
-import { createServerIdentity, isUseful, renewServerIdentity, type ServerIdentity } from '../tls/server-identity.ts';
+import { createServerIdentity, renewalMs, renewServerIdentity, type ServerIdentity } from '../tls/server-identity.ts';
 import type { Shelf } from './shelf.ts';
 
 /** Who an emulator is to its clients: what has to stay so that they find and trust it again. Holds secrets. */
@@ -16,9 +16,11 @@ export interface EmulatorIdentity {
 export async function openIdentity(shelf: Shelf, now: () => number): Promise<EmulatorIdentity> {
   const kept = shelf.map<EmulatorIdentity>('identity');
   const found = kept.get('emulator');
-  if (found && isUseful(found.server, now())) return found;
+  // Clients go by the system's clock, whatever the emulator's says.
+  const nowMs = Math.max(now(), Date.now());
+  if (found && nowMs < renewalMs(found.server)) return found;
   if (found) {
-    const renewed = { ...found, server: await renewServerIdentity(found.server, now()) };
+    const renewed = { ...found, server: await renewServerIdentity(found.server, nowMs) };
     kept.set('emulator', renewed);
     return renewed;
   }

@@ -1,4 +1,4 @@
-import { createServerIdentity, issueServerIdentity, type ServerIdentity, usefulTime } from '../tls/server-identity.ts';
+import { createServerIdentity, issueServerIdentity, renewalMs, type ServerIdentity } from '../tls/server-identity.ts';
 import type { CertificateProblem } from './fault.ts';
 import type { FaultRegistry } from './fault-registry.ts';
 
@@ -24,7 +24,7 @@ export class ServerCertificates {
 
   constructor(options: ServerCertificatesOptions) {
     this.#options = options;
-    this.#untilMs = usefulTime(options.usual).untilMs;
+    this.#untilMs = renewalMs(options.usual);
   }
 
   /** What to show a client that asks for this name; undefined for the usual certificate. */
@@ -41,7 +41,8 @@ export class ServerCertificates {
 
   #good(): Promise<ServerIdentity> | undefined {
     const { now, usual } = this.#options;
-    const nowMs = now();
+    // Clients go by the system's clock, whatever the emulator's says.
+    const nowMs = Math.max(now(), Date.now());
     if (nowMs < this.#untilMs) return this.#renewed;
     // Under the same root in any case, since clients trust that one.
     this.#renewed = issueServerIdentity(usual, { nowMs });

@@ -1,7 +1,7 @@
 import { ObservedMap } from '../data/observed-map.ts';
 import type { QueuedMessage } from './cloud-to-device.ts';
 import type { DeviceIdentity } from './device-identity.ts';
-import type { ClientIdentity, Device, HubClient, Subscriptions } from './hub-client.ts';
+import type { ClientIdentity, Device, HubClient, Module, Subscriptions } from './hub-client.ts';
 import { MessageQueue, type MessageQueueOptions } from './message-queue.ts';
 import type { ModuleIdentity } from './module-identity.ts';
 
@@ -29,46 +29,85 @@ function clientState<Identity extends ClientIdentity>(client: HubClient<Identity
   return { identity, twin, messages: messages.list(), keptSubscriptions, connectionStateUpdatedMs, lastActivityMs };
 }
 
+/** What a client is opened with. */
+export type OpenOptions = Omit<MessageQueueOptions, 'messages' | 'onChanged'> & { readonly onChanged: () => void };
+
 /**
  * A device or module that tells of every change by itself. The time of its last activity is none: it changes with each
  * message, and is written with the next change.
  */
-export function openClient<Identity extends ClientIdentity>(
-  state: ClientState<Identity>,
-  { onChanged, ...queue }: Omit<MessageQueueOptions, 'messages' | 'onChanged'> & { readonly onChanged: () => void },
-): HubClient<Identity> {
-  let { identity, twin, lastActivityMs } = state;
-  let kept = state.keptSubscriptions && new ObservedMap(state.keptSubscriptions, onChanged);
-  return {
-    get identity() {
-      return identity;
-    },
-    set identity(value) {
-      identity = value;
-      onChanged();
-    },
-    get twin() {
-      return twin;
-    },
-    set twin(value) {
-      twin = value;
-      onChanged();
-    },
-    get keptSubscriptions(): Subscriptions | undefined {
-      return kept;
-    },
-    set keptSubscriptions(value) {
-      kept = value && new ObservedMap(value, onChanged);
-      onChanged();
-    },
-    messages: new MessageQueue({ ...queue, messages: state.messages ?? [], onChanged }),
-    session: undefined,
-    connectionStateUpdatedMs: state.connectionStateUpdatedMs,
-    get lastActivityMs() {
-      return this.session?.lastActivityMs ?? lastActivityMs;
-    },
-    set lastActivityMs(value) {
-      lastActivityMs = value;
-    },
-  };
+class OpenClient<Identity extends ClientIdentity> implements HubClient<Identity> {
+  readonly messages: MessageQueue;
+  session: HubClient['session'] = undefined;
+  connectionStateUpdatedMs: number | undefined;
+  readonly #onChanged: () => void;
+  #identity: Identity;
+  #twin: HubClient['twin'];
+  #kept: Subscriptions | undefined;
+  #lastActivityMs: number | undefined;
+
+  constructor(state: ClientState<Identity>, { onChanged, ...queue }: OpenOptions) {
+    this.#onChanged = onChanged;
+    this.#identity = state.identity;
+    this.#twin = state.twin;
+    this.#kept = state.keptSubscriptions && new ObservedMap(state.keptSubscriptions, onChanged);
+    this.#lastActivityMs = state.lastActivityMs;
+    this.connectionStateUpdatedMs = state.connectionStateUpdatedMs;
+    this.messages = new MessageQueue({ ...queue, messages: state.messages ?? [], onChanged });
+  }
+
+  get identity(): Identity {
+    return this.#identity;
+  }
+
+  set identity(value: Identity) {
+    this.#identity = value;
+    this.#onChanged();
+  }
+
+  get twin(): HubClient['twin'] {
+    return this.#twin;
+  }
+
+  set twin(value: HubClient['twin']) {
+    this.#twin = value;
+    this.#onChanged();
+  }
+
+  get keptSubscriptions(): Subscriptions | undefined {
+    return this.#kept;
+  }
+
+  set keptSubscriptions(value: Subscriptions | undefined) {
+    this.#kept = value && new ObservedMap(value, this.#onChanged);
+    this.#onChanged();
+  }
+
+  get lastActivityMs(): number | undefined {
+    return this.session?.lastActivityMs ?? this.#lastActivityMs;
+  }
+
+  set lastActivityMs(value: number | undefined) {
+    this.#lastActivityMs = value;
+  }
+}
+
+/** A device that is there. */
+export class OpenDevice extends OpenClient<DeviceIdentity> implements Device {
+  readonly modules: Map<string, Module>;
+
+  constructor(state: DeviceState, options: OpenOptions) {
+    super(state, options);
+    this.modules = new ObservedMap<string, Module>([], options.onChanged);
+  }
+}
+
+/** A module of a device that is there. */
+export class OpenModule extends OpenClient<ModuleIdentity> implements Module {
+  readonly device: Device;
+
+  constructor(device: Device, state: ClientState<ModuleIdentity>, options: OpenOptions) {
+    super(state, options);
+    this.device = device;
+  }
 }

@@ -1,9 +1,15 @@
-import { ObservedMap } from '../data/observed-map.ts';
 import type { Shelf } from '../data/shelf.ts';
 import { looseShelf } from '../data/store.ts';
 import type { StoredMap } from '../data/stored-map.ts';
 import type { StartTimer } from '../mqtt/timer.ts';
-import { type ClientState, type DeviceState, deviceState, openClient } from './client-state.ts';
+import {
+  type ClientState,
+  type DeviceState,
+  deviceState,
+  OpenDevice,
+  OpenModule,
+  type OpenOptions,
+} from './client-state.ts';
 import type { MessageOutcome, QueuedMessage } from './cloud-to-device.ts';
 import { createIdentity, type IdentitySources, updateIdentity } from './device-identity.ts';
 import { checkIdentityEtag, type Precondition } from './entity-tag.ts';
@@ -200,36 +206,32 @@ export class DeviceRegistry {
   }
 
   #openDevice({ modules = [], ...state }: DeviceState): Device {
-    const { deviceId } = state.identity;
-    const device: Device = Object.assign(
-      this.#openClient(state, () => device),
-      { modules: new ObservedMap<string, Module>([], () => this.#devices.touch(deviceId)) },
+    const device: Device = new OpenDevice(
+      state,
+      this.#openOptions(state.identity, () => device),
     );
     for (const module of modules) device.modules.set(module.identity.moduleId, this.#openModule(module, device));
     return device;
   }
 
   #openModule(state: ClientState<ModuleIdentity>, device: Device): Module {
-    const module: Module = Object.assign(
-      this.#openClient(state, () => module),
-      { device },
+    const module: Module = new OpenModule(
+      device,
+      state,
+      this.#openOptions(state.identity, () => module),
     );
     return module;
   }
 
-  #openClient<Identity extends ClientIdentity>(
-    state: ClientState<Identity>,
-    self: () => HubClient,
-  ): HubClient<Identity> {
+  #openOptions({ deviceId }: ClientIdentity, self: () => HubClient): OpenOptions {
     const { now, startTimer, assumptions, onMessageSettled } = this.#options;
-    const { deviceId } = state.identity;
-    return openClient(state, {
+    return {
       now,
       startTimer,
       locksExpire: assumptions.expiredLock === 'redeliver',
       onSettled: (message, outcome) => onMessageSettled(self().identity, message, outcome),
       onAvailable: () => self().session?.deliverMessages(),
       onChanged: () => this.#devices.touch(deviceId),
-    });
+    };
   }
 }

@@ -148,7 +148,8 @@ export class RecordLog<T extends LogRecord> {
   #open(index: number): T {
     const record = this.#records[index];
     if (record === undefined) throw new RangeError(`no record at ${index}`);
-    return (this.#records[index] = opened(record));
+    // Not kept: what was read would take several times as much memory as what was not.
+    return opened(record);
   }
 
   #sizeOf(record: T | Unopened<T>): number {

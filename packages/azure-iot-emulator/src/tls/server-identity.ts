@@ -95,22 +95,10 @@ export async function createServerIdentity(options: ServerIdentityOptions = {}):
   return issueServer({ rootPem, rootKeyPem, names, validity: validityAt(now, serverDays) });
 }
 
-/** When to show an identity, in Unix milliseconds: both certificates are good, and for thirty days more. */
-export function usefulTime({ certificatePem, rootPem }: ServerIdentity): {
-  readonly fromMs: number;
-  readonly untilMs: number;
-} {
-  const certificates = [certificatePem, rootPem].map((pem) => new OpensslCertificate(pem));
-  return {
-    fromMs: Math.max(...certificates.map(({ validFrom }) => Date.parse(validFrom))),
-    untilMs: Math.min(...certificates.map(({ validTo }) => Date.parse(validTo))) - renewalDays * dayMs,
-  };
-}
-
-/** Whether it is that time. */
-export function isUseful(identity: ServerIdentity, nowMs: number): boolean {
-  const { fromMs, untilMs } = usefulTime(identity);
-  return nowMs >= fromMs && nowMs < untilMs;
+/** When an identity has to be renewed, in Unix milliseconds: thirty days before the first of its certificates ends. */
+export function renewalMs({ certificatePem, rootPem }: ServerIdentity): number {
+  const ends = [certificatePem, rootPem].map((pem) => Date.parse(new OpensslCertificate(pem).validTo));
+  return Math.min(...ends) - renewalDays * dayMs;
 }
 
 /**
@@ -119,7 +107,7 @@ export function isUseful(identity: ServerIdentity, nowMs: number): boolean {
  */
 export async function renewServerIdentity(identity: ServerIdentity, nowMs: number): Promise<ServerIdentity> {
   const renewed = await issueServerIdentity(identity, { nowMs });
-  return isUseful(renewed, nowMs) ? renewed : createServerIdentity({ now: () => nowMs });
+  return nowMs < renewalMs(renewed) ? renewed : createServerIdentity({ now: () => nowMs });
 }
 
 /** What the certificate of {@link issueServerIdentity} says instead of the usual. */

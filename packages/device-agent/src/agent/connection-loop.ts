@@ -17,6 +17,8 @@ export interface ConnectionLoopOptions {
   readonly canProvision: boolean;
   /** The hub that DPS has named before, or that was given. */
   readonly keptHub: () => FoundHub | undefined;
+  /** Another DPS is to be asked, and hasn't answered yet: no hub is gone to before it has, or is given up. */
+  readonly isMoving: () => boolean;
   /** Asks DPS. */
   readonly register: (reason: string) => Promise<FoundHub>;
   /** Resolves when connected; `lost` resolves with the error that ends the connection. */
@@ -52,26 +54,27 @@ export class ConnectionLoop {
   /** Resolves when it was stopped (undefined), or is refused for good (the error). */
   async run(): Promise<DeviceAgentError | undefined> {
     const { signal, reconnection } = this.#options;
-    let course: Course = { to: 'hub', reason: 'no assignment is kept' };
     this.#phase.enter('waiting', 'start');
     await this.#wait(reconnection.startDelayMs());
+    let course = this.#takeRedirection() ?? this.#firstCourse();
     for (;;) {
       const error = await this.#oneConnection(course);
       if (signal.aborted) return this.#end(closed, undefined);
-      const redirection = this.#newCourse();
-      if (redirection) {
-        course = redirection;
-        this.#phase.enter('waiting', course.reason);
+      if (this.#redirection) {
+        this.#phase.enter('waiting', this.#redirection.reason);
         this.#options.onState(retrying);
-        continue;
+      } else {
+        const decision = this.#decide(error);
+        if (decision.to === 'nowhere') {
+          return this.#end(decision.state, lastError(decision, error, reconnection.attempt));
+        }
+        course = { to: decision.to, reason: `${decision.why}: ${error.message}` };
+        this.#phase.enter('waiting', error.message);
+        this.#options.onState(decision.state, error);
+        this.#options.onRetry(decision, error);
+        await this.#wait(decision.afterMs);
       }
-      const decision = this.#decide(error);
-      if (decision.to === 'nowhere') return this.#end(decision.state, lastError(decision, error, reconnection.attempt));
-      this.#phase.enter('waiting', error.message);
-      this.#options.onState(decision.state, error);
-      this.#options.onRetry(decision, error);
-      await this.#wait(decision.afterMs);
-      course = this.#newCourse() ?? { to: decision.to, reason: `${decision.why}: ${error.message}` };
+      course = this.#takeRedirection() ?? course;
     }
   }
 
@@ -83,19 +86,18 @@ export class ConnectionLoop {
   }
 
   #decide(error: DeviceAgentError): Decision {
-    const { onFailure, reconnection, keptHub, clock } = this.#options;
+    const { onFailure, reconnection, keptHub, isMoving, clock } = this.#options;
     onFailure(error);
     return reconnection.failed({
       kind: failureKindOf(error),
       retryAfterMs: error.retryAfterMs,
-      hasHub: keptHub() !== undefined,
+      hasHub: keptHub() !== undefined && !isMoving(),
       nowMs: clock.now().getTime(),
     });
   }
 
   async #oneConnection(course: Course): Promise<DeviceAgentError> {
     const { signal, canProvision, keptHub, register, connect, reconnection, clock, onState } = this.#options;
-    this.#redirection = undefined;
     try {
       signal.throwIfAborted();
       let hub = keptHub();
@@ -108,7 +110,7 @@ export class ConnectionLoop {
       reconnection.connected(clock.now().getTime());
       this.#phase.enter('connected', `${hub.hostName} has accepted ${hub.deviceId}`);
       onState(connected);
-      if (this.#newCourse()) this.#options.disconnect();
+      if (this.#redirection) this.#options.disconnect();
       return await lost;
     } catch (thrown) {
       if (thrown instanceof DeviceAgentError) return thrown;
@@ -119,15 +121,23 @@ export class ConnectionLoop {
     }
   }
 
-  /** It may come at any moment. */
-  #newCourse(): Course | undefined {
-    return this.#redirection;
+  #firstCourse(): Course {
+    return this.#options.isMoving()
+      ? { to: 'dps', reason: 'it was told to move' }
+      : { to: 'hub', reason: 'no assignment is kept' };
+  }
+
+  /** It may come at any moment, and waits until it is taken. */
+  #takeRedirection(): Course | undefined {
+    const redirection = this.#redirection;
+    this.#redirection = undefined;
+    return redirection;
   }
 
   /** A stop or a redirection while waiting is seen by what comes after. */
   async #wait(delayMs: number): Promise<void> {
     const { clock, signal } = this.#options;
-    if (delayMs <= 0) return;
+    if (delayMs <= 0 || this.#redirection) return;
     this.#wake = new AbortController();
     await clock.delay(delayMs, AbortSignal.any([signal, this.#wake.signal])).catch(() => undefined);
   }

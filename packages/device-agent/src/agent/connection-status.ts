@@ -58,7 +58,7 @@ export function ended(state: ConnectionState): ConnectionState {
   if (state.reason === 'BadCredential' || state.reason === 'DeviceDisabled') {
     return { ...state, recommendedAction: 'Quit' };
   }
-  return state;
+  return state.status === 'DisconnectedRetrying' ? disconnected : state;
 }
 
 /** The retry policy has ended; `start()` begins anew. */

@@ -1,52 +1,23 @@
 import { systemClock, type Clock } from '../clock.ts';
 import { DeviceAgentError } from '../errors.ts';
 import { checkValidity, type DeviceIdentity } from '../identity/device-identity.ts';
-import { HubSession } from '../protocol/hub-session.ts';
-import { registerDevice, type Assignment, type ProvisioningService } from '../protocol/provision.ts';
-import { openStateStore, type StateStore } from '../state/state-store.ts';
 import type { TelemetryMessage } from '../telemetry/telemetry-message.ts';
 import type { JsonObject } from '../twin/merge-patch.ts';
 import type { AgentEvent, DeviceAgentOptions, StopReport } from './agent-options.ts';
-import { ConnectionLoop } from './connection-loop.ts';
+import { AgentRun, type AgentRunOptions } from './agent-run.ts';
 import { disconnected, type ConnectionState } from './connection-status.ts';
-import { onlyCredential, openCredentials, type CredentialUse } from './credential-use.ts';
-import { DeviceWork } from './device-work.ts';
-import { Dialer } from './dialer.ts';
-import { HubFinder, type FoundHub } from './hub-finder.ts';
-import { Reconnection } from './reconnection.ts';
-import {
-  readReprovisionRequest,
-  withReprovisionMethod,
-  withReprovisionProperty,
-  type ReprovisionRequest,
-} from './reprovision-command.ts';
-import { exponentialBackoff } from './retry-policy.ts';
-
-/** Microsoft's Node client's; the hub waits 1.5 times as long. */
-const defaultKeepAliveSeconds = 180;
-
-/** What exists only while the agent runs. */
-interface Running {
-  readonly store: StateStore;
-  readonly work: DeviceWork;
-  readonly dialer: Dialer;
-  readonly finder: HubFinder;
-  readonly loop: ConnectionLoop;
-  readonly stopping: AbortController;
-  credentials: CredentialUse;
-  /** The credential of the last try. */
-  used: DeviceIdentity;
-  session?: HubSession | undefined;
-  /** Set by `stop`: nothing new is taken while the rest is delivered. */
-  isEnding?: boolean;
-}
+import { secureIdentity } from './dialer.ts';
+import { dialEarly } from './early-stream.ts';
+import type { ReprovisionRequest } from './reprovision-command.ts';
 
 /** One device's life after the factory: it finds its hub, keeps a connection to it, and loses nothing on the way. */
 export class DeviceAgent {
   readonly #options: DeviceAgentOptions;
   readonly #clock: Clock;
-  readonly #random: () => number;
-  #running: Running | undefined;
+  #run: AgentRun | undefined;
+  /** Opens the state folder and runs; set while `start` has not done so yet. */
+  #begin: (() => void) | undefined;
+  #begun: Promise<void> = Promise.resolve();
   #state: ConnectionState = disconnected;
   #undeliveredMessages = 0;
   #finished: Promise<DeviceAgentError | undefined> = Promise.resolve(undefined);
@@ -54,7 +25,6 @@ export class DeviceAgent {
   constructor(options: DeviceAgentOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#random = options.random ?? Math.random;
   }
 
   /** Where the connection stands; each change also comes as an event of type `status`. */
@@ -76,17 +46,27 @@ export class DeviceAgent {
    *   ERR_AGENT_DPS_DISABLED and ERR_AGENT_HUB_REFUSED too
    */
   async start(): Promise<void> {
-    if (this.#running) throw new TypeError('This agent runs already.');
+    if (this.#run ?? this.#begin) throw new TypeError('This agent runs already.');
     const { identity, onRefusal } = this.#options;
     if (onRefusal === 'end') checkValidity(identity, this.#clock.now());
+    const stopping = new AbortController();
+    const secure = secureIdentity(identity, this.#options.trustedRootsPem);
+    const early = dialEarly(this.#options, secure, stopping.signal);
     await new Promise<void>((resolve, reject) => {
-      const running = this.#open(resolve);
-      this.#running = running;
-      this.#finished = this.#run(running).then(async (error) => {
-        await this.#close(running);
-        reject(error ?? stopped(identity));
-        return error;
-      });
+      this.#begin = () => {
+        this.#begin = undefined;
+        try {
+          this.#run = this.#createRun({ secure, early, stopping, onConnected: resolve });
+        } catch (error) {
+          early?.drop();
+          throw error;
+        }
+        this.#finished = this.#untilEnd(this.#run).then((error) => {
+          reject(error ?? stopped(identity));
+          return error;
+        });
+      };
+      this.#begun = this.#beginSoon(early !== undefined).catch(reject);
     });
   }
 
@@ -97,6 +77,7 @@ export class DeviceAgent {
    *   ERR_AGENT_STATE (disk full), ERR_AGENT_STOPPED
    */
   async send(message: TelemetryMessage): Promise<string> {
+    await this.#begun;
     return this.#need().work.add(message);
   }
 
@@ -121,18 +102,7 @@ export class DeviceAgent {
    * @throws {DeviceAgentError} ERR_AGENT_COMMAND: not an ID scope, or there is no DPS to ask; ERR_AGENT_STATE, ERR_AGENT_STOPPED
    */
   reprovision(request: ReprovisionRequest = {}, reason = 'the application asked for it'): void {
-    const { finder, loop } = this.#need();
-    const { idScope, endpoint } = readReprovisionRequest(request);
-    if (!finder.canProvision) {
-      throw new DeviceAgentError(
-        'ERR_AGENT_COMMAND',
-        `${this.#options.identity.registrationId} was given its hub: there is no DPS to ask.`,
-        { advice: 'Start it with an ID scope.' },
-      );
-    }
-    if (idScope !== undefined) finder.moveTo({ idScope, ...(endpoint !== undefined && { endpoint }) });
-    // What is being answered goes out first.
-    setImmediate(() => loop.redirect('dps', reason));
+    this.#need().reprovision(request, reason);
   }
 
   /**
@@ -142,224 +112,52 @@ export class DeviceAgent {
    * @param graceMs - milliseconds for telemetry still on disk while there is a connection; default 5,000
    */
   async stop(graceMs = 5_000): Promise<StopReport> {
-    const running = this.#running;
-    if (running && running.isEnding !== true) {
-      running.isEnding = true;
-      const { session, stopping, work } = running;
-      if (session) {
-        const timeout = new AbortController();
-        await Promise.race([work.sender.empty(), this.#clock.delay(graceMs, timeout.signal)]);
-        timeout.abort();
-      }
-      stopping.abort();
-      await session?.close();
-    }
+    await this.#begun;
+    await this.#run?.end(graceMs);
     await this.#finished;
     return { undeliveredMessages: this.#undeliveredMessages };
   }
 
-  #open(onFirstConnection: () => void): Running {
-    const { identity, connectTo, stateFolder, transport = 'auto', proxy, trustedRootsPem } = this.#options;
-    const store = openStateStore(stateFolder, identity.registrationId);
-    const stopping = new AbortController();
-    const finder = new HubFinder({
-      store,
-      connectTo,
-      register: (service) => this.#register(running, service, running.used, stopping.signal),
-      onEvent: (event) => this.#tell(event),
-    });
-    const running: Running = {
-      store,
-      stopping,
-      finder,
-      work: this.#createWork(store),
-      dialer: new Dialer({ choice: transport, proxy, trustedRootsPem, store, clock: this.#clock }),
-      loop: this.#createLoop(() => running, { finder, stopping, onFirstConnection }),
-      credentials: onlyCredential(identity),
-      used: identity,
-    };
-    return running;
+  /** At once; or, with a handshake under way, when that has left this machine. */
+  async #beginSoon(isUnderWay: boolean): Promise<void> {
+    if (isUnderWay) await new Promise((resolve) => setImmediate(resolve));
+    this.#begin?.();
   }
 
-  #createWork(store: StateStore): DeviceWork {
-    const { reprovision = {}, messages, outbox, onMessage = () => undefined } = this.#options;
-    const { method = 'reprovision', desiredProperty = 'reprovision' } = reprovision;
-    const { methods = {}, onDesired = () => undefined } = this.#options;
-    return new DeviceWork(store, {
-      onMessage,
-      messages,
-      methods: withReprovisionMethod(methods, method, (request, reason) => this.reprovision(request, reason)),
-      onDesired: withReprovisionProperty(onDesired, desiredProperty, (value, reason) =>
-        this.#obeyOnce(store, value, reason),
-      ),
-      onEvent: (event) => this.#tell(event),
+  #createRun(
+    made: Pick<AgentRunOptions, 'secure' | 'early' | 'stopping'> & { readonly onConnected: () => void },
+  ): AgentRun {
+    const { onConnected, ...parts } = made;
+    return new AgentRun({
+      ...parts,
+      agent: this.#options,
       clock: this.#clock,
-      random: this.#random,
-      outbox,
-    });
-  }
-
-  /** A twin that DPS makes anew brings the same order again. */
-  #obeyOnce(store: StateStore, value: JsonObject, reason: string): void {
-    if (JSON.stringify(store.get('reprovision-order')) === JSON.stringify(value)) return;
-    this.reprovision(value, reason);
-    store.put('reprovision-order', value);
-  }
-
-  #createLoop(
-    running: () => Running,
-    made: { readonly finder: HubFinder; readonly stopping: AbortController; readonly onFirstConnection: () => void },
-  ): ConnectionLoop {
-    const { fleet = { size: 1 }, onRefusal = 'retry-slowly' } = this.#options;
-    const { finder, stopping, onFirstConnection } = made;
-    const { canProvision } = finder;
-    const policy = this.#options.retryPolicy ?? exponentialBackoff({ fleet, random: this.#random });
-    return new ConnectionLoop({
-      clock: this.#clock,
-      reconnection: new Reconnection({ policy, fleet, onRefusal, canProvision, random: this.#random }),
-      signal: stopping.signal,
-      canProvision,
-      keptHub: () => finder.kept(),
-      register: (reason) => {
-        running().used = running().credentials.current();
-        return finder.register(reason);
-      },
-      connect: (hub) => this.#connect(running(), hub),
-      disconnect: () => void running().session?.close(),
-      onTransition: (event) => this.#tell(event),
-      onState: (state, error) => {
+      random: this.#options.random ?? Math.random,
+      onEvent: (event) => this.#tell(event),
+      onState: (state) => {
         this.#state = state;
-        this.#tell({ type: 'status', state, ...(error && { error }) });
-        if (state.status === 'Connected') onFirstConnection();
+        if (state.status === 'Connected') onConnected();
       },
-      onFailure: (error) => this.#takeFailure(running(), error),
-      onRetry: ({ attempt, afterMs, why }, error) =>
-        this.#tell({ type: 'retry', attempt, delayMs: afterMs, why, error }),
     });
   }
 
-  async #run(running: Running): Promise<DeviceAgentError | undefined> {
-    const { store, stopping, loop } = running;
-    const { identity, renewal } = this.#options;
-    try {
-      running.credentials = await openCredentials({
-        identity,
-        renewal,
-        store,
-        proof: { prove: (candidate, signal) => this.#prove(running, candidate, signal) },
-        clock: this.#clock,
-        random: this.#random,
-        onEvent: (event) => this.#tell(event),
-      });
-    } catch (error) {
-      if (error instanceof DeviceAgentError) return error;
-      throw error;
-    }
-    const renewing = running.credentials.run(stopping.signal);
-    const error = await loop.run();
-    stopping.abort();
-    await renewing;
+  async #untilEnd(run: AgentRun): Promise<DeviceAgentError | undefined> {
+    const error = await run.run();
+    this.#run = undefined;
+    this.#undeliveredMessages = run.work.outbox.count;
     return error;
   }
 
-  #register(
-    { dialer }: Running,
-    service: ProvisioningService,
-    identity: DeviceIdentity,
-    signal: AbortSignal,
-  ): Promise<Assignment> {
-    return registerDevice({
-      identity,
-      provisioning: service,
-      openStream: (host, until) => dialer.open(host, identity, until),
-      payload: this.#options.provisioningPayload,
-      signal,
-      clock: this.#clock,
-    });
-  }
-
-  async #connect(running: Running, hub: FoundHub): Promise<{ lost: Promise<DeviceAgentError> }> {
-    const { work, dialer, stopping, credentials } = running;
-    const identity = credentials.current();
-    running.used = identity;
-    checkValidity(identity, this.#clock.now());
-    this.#tell({ type: 'connecting', ...hub, certificate: identity.certificate });
-    const session = await HubSession.open(
-      {
-        identity,
-        address: hub,
-        openStream: (host, signal) => dialer.open(host, identity, signal),
-        clock: this.#clock,
-        keepAliveSeconds: this.#options.keepAliveSeconds ?? defaultKeepAliveSeconds,
-        onMessage: (arrival) => work.receive(arrival),
-        onMethod: (name, body, signal) => work.answer(name, body, signal),
-        onDesiredPatch: (patch) => work.takeDesired(patch),
-      },
-      stopping.signal,
-    );
-    running.session = session;
-    const lost = session.ended.then((error) => {
-      running.session = undefined;
-      work.detach();
-      return error;
-    });
-    work.attach(session);
-    dialer.connected();
-    credentials.connected(identity);
-    work.report(credentials.report());
-    return { lost };
-  }
-
-  /** Registers and connects with it; the hub then drops the connection that there is, which comes back by itself. */
-  async #prove(running: Running, identity: DeviceIdentity, signal: AbortSignal): Promise<void> {
-    const { finder, dialer } = running;
-    const { connectTo } = this.#options;
-    let address = finder.kept();
-    if ('idScope' in connectTo) {
-      const { assignedHub, deviceId } = await this.#register(running, finder.service(), identity, signal);
-      address = { hostName: assignedHub, deviceId, isKept: false };
-    }
-    if (!address) return;
-    const session = await HubSession.open(
-      {
-        identity,
-        address,
-        openStream: (host, until) => dialer.open(host, identity, until),
-        clock: this.#clock,
-        keepAliveSeconds: defaultKeepAliveSeconds,
-        // Nothing is taken here: unacknowledged, it comes again on the connection that follows.
-        onMessage: () => undefined,
-        onMethod: () => Promise.reject(new Error('not connected for work')),
-        onDesiredPatch: () => undefined,
-      },
-      signal,
-    );
-    await session.close();
-  }
-
-  #takeFailure({ dialer, credentials, finder, used }: Running, error: DeviceAgentError): void {
-    dialer.failed(error.failure);
-    const isRefused =
-      error.code === 'ERR_AGENT_DPS_REFUSED' || (error.code === 'ERR_AGENT_HUB_REFUSED' && !finder.canProvision);
-    if (isRefused) credentials.refused(used);
-  }
-
-  async #close({ store, work }: Running): Promise<void> {
-    this.#running = undefined;
-    await work.end();
-    this.#undeliveredMessages = work.outbox.count;
-    store.close();
-  }
-
-  #need(): Running {
-    if (!this.#running || this.#running.isEnding === true) {
+  #need(): AgentRun {
+    this.#begin?.();
+    if (!this.#run || this.#run.isEnding) {
       throw new DeviceAgentError(
         'ERR_AGENT_STOPPED',
         `The agent of ${this.#options.identity.registrationId} is not running.`,
         { advice: 'Start it first.' },
       );
     }
-    return this.#running;
+    return this.#run;
   }
 
   /** A listener that throws must not change what becomes of a message or a connection. */

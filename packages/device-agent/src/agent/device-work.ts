@@ -44,6 +44,8 @@ export interface WorkOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly outbox?: OutboxOptions | undefined;
+  /** What the agent itself reports with each connection. */
+  readonly ownReported: () => JsonObject;
 }
 
 /** Everything that goes over a session, and is kept on disk while there is none. */
@@ -125,6 +127,7 @@ export class DeviceWork {
     }
     if (this.#session !== session) return;
     this.#options.onEvent({ type: 'subscribed' });
+    this.#twin.report(this.#options.ownReported());
     this.#twin.connected(session);
   }
 }

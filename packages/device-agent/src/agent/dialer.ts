@@ -14,6 +14,7 @@ import {
   type TransportMemory,
 } from '../network/transport-choice.ts';
 import type { StateStore } from '../state/state-store.ts';
+import type { EarlyStream } from './early-stream.ts';
 
 export interface DialerOptions {
   readonly choice: TransportChoice;
@@ -21,6 +22,23 @@ export interface DialerOptions {
   readonly trustedRootsPem: string | undefined;
   readonly store: Pick<StateStore, 'get' | 'put'>;
   readonly clock: Clock;
+  /** Taken in place of a new one. */
+  readonly early?: EarlyStream | undefined;
+  /** The TLS state of the identity that the agent begins with. */
+  readonly secure: SecureIdentity;
+}
+
+/** TLS state, made once for a certificate: reading key and chain costs more than a handshake's own part. */
+export interface SecureIdentity {
+  readonly thumbprint: string;
+  readonly context: SecureContext;
+}
+
+export function secureIdentity(identity: DeviceIdentity, trustedRootsPem: string | undefined): SecureIdentity {
+  return {
+    thumbprint: identity.thumbprintSha256,
+    context: createDeviceSecureContext(identity, trustedRootsPem),
+  };
 }
 
 const memoryName = 'transport';
@@ -31,24 +49,29 @@ export class Dialer {
   #memory: TransportMemory | undefined;
   #transport: Transport;
   #isUp = false;
-  #secure: { readonly thumbprint: string; readonly context: SecureContext } | undefined;
+  #secure: SecureIdentity;
 
   constructor(options: DialerOptions) {
     this.#options = options;
+    this.#secure = options.secure;
     this.#memory = options.store.get(memoryName) as TransportMemory | undefined;
     this.#transport = this.#first();
   }
 
   /** @throws what `openStream` throws */
   open(host: string, identity: DeviceIdentity, signal: AbortSignal | undefined): Promise<Duplex> {
-    const { proxy } = this.#options;
-    return openStream({
-      host,
-      transport: this.#transport,
-      secureContext: this.#contextOf(identity),
-      ...(proxy && { proxy }),
-      ...(signal && { signal }),
-    });
+    const { proxy, early } = this.#options;
+    const secureContext = this.#contextOf(identity);
+    return (
+      early?.take(host) ??
+      openStream({
+        host,
+        transport: this.#transport,
+        secureContext,
+        ...(proxy && { proxy }),
+        ...(signal && { signal }),
+      })
+    );
   }
 
   /** After a try that failed the next one may go another way; after a connection that was lost it begins anew. */
@@ -72,11 +95,9 @@ export class Dialer {
     return firstTransport(this.#options.choice, this.#memory, this.#options.clock.now());
   }
 
-  /** Made once for a certificate: reading key and chain costs more than a handshake's own part. */
   #contextOf(identity: DeviceIdentity): SecureContext {
-    if (this.#secure?.thumbprint !== identity.thumbprintSha256) {
-      const context = createDeviceSecureContext(identity, this.#options.trustedRootsPem);
-      this.#secure = { thumbprint: identity.thumbprintSha256, context };
+    if (this.#secure.thumbprint !== identity.thumbprintSha256) {
+      this.#secure = secureIdentity(identity, this.#options.trustedRootsPem);
     }
     return this.#secure.context;
   }

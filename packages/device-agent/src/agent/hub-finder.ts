@@ -17,7 +17,7 @@ export type ProvisioningEvent =
   | { readonly type: 'move-refused'; readonly idScope: string; readonly error: DeviceAgentError };
 
 export interface HubFinderOptions {
-  readonly store: Pick<StateStore, 'get' | 'put' | 'remove' | 'transaction'>;
+  readonly store: Pick<StateStore, 'database' | 'get' | 'put' | 'remove'>;
   /** The configuration: a DPS to ask, or a hub. */
   readonly connectTo: ProvisioningService | HubAddress;
   readonly register: (service: ProvisioningService) => Promise<Assignment>;
@@ -29,6 +29,11 @@ interface KeptAssignment extends Assignment {
   readonly idScope: string;
   readonly endpoint?: string;
   readonly configuredIdScope: string;
+}
+
+/** Where the device was told to go. */
+interface Move extends ProvisioningService {
+  readonly tries: number;
 }
 
 const assignmentName = 'assignment';
@@ -53,6 +58,11 @@ export class HubFinder {
     return 'idScope' in this.#options.connectTo;
   }
 
+  /** Whether another DPS is to be asked, and hasn't answered yet. */
+  get isMoving(): boolean {
+    return this.#move() !== undefined;
+  }
+
   kept(): FoundHub | undefined {
     const { connectTo } = this.#options;
     if (!('idScope' in connectTo)) return { ...connectTo, isKept: true };
@@ -68,7 +78,7 @@ export class HubFinder {
   async register(reason: string): Promise<FoundHub> {
     const { connectTo, store } = this.#options;
     if (!('idScope' in connectTo)) throw new TypeError('There is no DPS to ask: the agent was given a hub.');
-    const move = store.get(moveName) as (ProvisioningService & { readonly tries: number }) | undefined;
+    const move = this.#move();
     const service = move ? toService(move) : this.service();
     const { idScope } = service;
     this.#options.onEvent({ type: 'provisioning', reason, idScope });
@@ -80,10 +90,11 @@ export class HubFinder {
       throw error;
     }
     const kept: KeptAssignment = { ...assignment, ...service, configuredIdScope: connectTo.idScope };
-    store.transaction(() => {
+    // A power cut may undo it: then DPS is asked once more. Waiting for the disk here would hold up the connection.
+    store.database.transaction(() => {
       store.put(assignmentName, kept);
       if (move) store.remove(moveName);
-    });
+    }, false);
     this.#options.onEvent({ type: 'provisioned', assignment, idScope });
     return { hostName: assignment.assignedHub, deviceId: assignment.deviceId, isKept: false };
   }
@@ -100,6 +111,10 @@ export class HubFinder {
     this.#options.store.put(moveName, { ...service, tries: 0 });
   }
 
+  #move(): Move | undefined {
+    return this.#options.store.get(moveName) as Move | undefined;
+  }
+
   #keptAssignment(): KeptAssignment | undefined {
     const { connectTo, store } = this.#options;
     const kept = store.get(assignmentName) as KeptAssignment | undefined;
@@ -107,7 +122,7 @@ export class HubFinder {
     return 'idScope' in connectTo && kept?.configuredIdScope === connectTo.idScope ? kept : undefined;
   }
 
-  #countMove(move: ProvisioningService & { readonly tries: number }, error: DeviceAgentError): void {
+  #countMove(move: Move, error: DeviceAgentError): void {
     const tries = move.tries + 1;
     const isGivenUp = refusals.includes(error.code) || tries >= movesUntilGivenUp;
     if (!isGivenUp) {

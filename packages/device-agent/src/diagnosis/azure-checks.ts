@@ -123,6 +123,7 @@ async function register(examination: Examination, provisioning: ProvisioningServ
     openStream: opener(examination, chosenTransport(examination, 'dps')),
     signal: examination.options.signal,
     clock: examination.clock,
+    random: Math.random,
   });
   return assigned(examination, assignment, 'registered, as the agent does');
 }

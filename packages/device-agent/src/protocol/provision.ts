@@ -57,13 +57,19 @@ export interface Registration {
   readonly payload?: Record<string, unknown> | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly clock: Clock;
+  readonly random: () => number;
 }
 
 /** The same for every DPS instance of the public cloud; the ID scope tells them apart. */
 export const defaultEndpoint = 'global.azure-devices-provisioning.net';
 
-/** Between two questions where DPS names no time (Microsoft's clients' default). DPS allows a device 5 in 10 s. */
-const defaultPollMs = 2_000;
+/**
+ * Milliseconds between two questions where DPS names no time: 2 s and up to 5 more, doubling to 100 s. DPS allows a device
+ * five in ten seconds.
+ */
+function pollDelayMs(polls: number, random: () => number): number {
+  return Math.min(100_000, 2_000 * 2 ** polls) + random() * 5_000;
+}
 
 /**
  * Registers a device with DPS once and waits for the assignment, obeying `retry-after` on polling. Nothing is written to disk.
@@ -78,6 +84,7 @@ export async function provision(options: ProvisionOptions): Promise<Assignment> 
   return registerDevice({
     ...options,
     clock,
+    random: Math.random,
     openStream: (host, signal) => {
       secureContext ??= createDeviceSecureContext(identity, trustedRootsPem);
       return openEither(transport, { host, secureContext, ...(proxy && { proxy }), ...(signal && { signal }) });
@@ -130,16 +137,16 @@ export async function registerDevice(registration: Registration): Promise<Assign
 
 /** Registers, and asks for the operation's state until it is no longer `assigning`. */
 async function untilDecided(session: DpsSession, registration: Registration): Promise<DpsBody> {
-  const { identity, provisioning, payload, clock, signal = never } = registration;
+  const { identity, provisioning, payload, clock, random, signal = never } = registration;
   const where = { identity, idScope: provisioning.idScope, endpoint: provisioning.endpoint ?? defaultEndpoint };
   let answer = await session.register(identity.registrationId, payload);
   let { operationId } = answer.body;
-  for (;;) {
+  for (let polls = 0; ; polls += 1) {
     const isBusyPoll = isBusy(answer) && operationId !== undefined && answer.retryAfterMs !== undefined;
     if (answer.status >= 300 && !isBusyPoll) throw dpsRefusal(answer.body, { ...where, answer });
     operationId = answer.body.operationId ?? operationId;
     if (!isBusyPoll && (answer.body.status !== 'assigning' || operationId === undefined)) return answer.body;
-    await clock.delay(answer.retryAfterMs ?? defaultPollMs, signal);
+    await clock.delay(answer.retryAfterMs ?? pollDelayMs(polls, random), signal);
     answer = await session.operationStatus(operationId ?? '');
   }
 }

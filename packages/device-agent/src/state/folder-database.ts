@@ -6,6 +6,9 @@ import { takeFolderLock, type FolderLock } from './folder-lock.ts';
 import { checkSchemaVersion, ensureDatabase } from './schema.ts';
 import { stateError } from './state-error.ts';
 
+/** In each state folder. */
+export const databaseName = 'agent.db';
+
 export type SqlValue = string | number | Uint8Array | null;
 
 /** A prepared statement; each failure is an ERR_AGENT_STATE. */
@@ -42,7 +45,7 @@ export class FolderDatabase {
 
   /** @throws {DeviceAgentError} ERR_AGENT_STATE */
   constructor(folder: string) {
-    this.file = join(folder, 'agent.db');
+    this.file = join(folder, databaseName);
     let lock: FolderLock | undefined;
     try {
       const firstMade = mkdirSync(folder, { recursive: true, mode: 0o700 });

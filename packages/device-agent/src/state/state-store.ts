@@ -1,6 +1,7 @@
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { DeviceAgentError } from '../errors.ts';
-import { FolderDatabase, type GroupedWrite } from './folder-database.ts';
+import { databaseName, FolderDatabase, type GroupedWrite } from './folder-database.ts';
 
 /** One device's part of a folder's database: assignment, outbox, inbox and twin marks. One agent at a time holds it. */
 export interface StateStore {
@@ -22,6 +23,11 @@ export interface StateStore {
 
 /** Folders that this process has open, by path, and the devices in use there. */
 const openFolders = new Map<string, { readonly database: FolderDatabase; readonly devices: Set<string> }>();
+
+/** Whether agents have been here before. */
+export function hasState(folder: string): boolean {
+  return existsSync(join(folder, databaseName));
+}
 
 /**
  * Opens one device's state in `{folder}/agent.db` (mode 0600, in a folder of mode 0700), and makes what is missing.

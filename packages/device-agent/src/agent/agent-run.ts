@@ -1,0 +1,271 @@
+import type { Clock } from '../clock.ts';
+import { DeviceAgentError } from '../errors.ts';
+import { checkValidity, type DeviceIdentity } from '../identity/device-identity.ts';
+import { HubSession } from '../protocol/hub-session.ts';
+import { registerDevice, type Assignment, type ProvisioningService } from '../protocol/provision.ts';
+import { openStateStore, type StateStore } from '../state/state-store.ts';
+import type { JsonObject } from '../twin/merge-patch.ts';
+import type { AgentEvent, DeviceAgentOptions } from './agent-options.ts';
+import { ConnectionLoop } from './connection-loop.ts';
+import type { ConnectionState } from './connection-status.ts';
+import { onlyCredential, openCredentials, type CredentialUse } from './credential-use.ts';
+import { DeviceWork } from './device-work.ts';
+import { Dialer, type SecureIdentity } from './dialer.ts';
+import type { EarlyStream } from './early-stream.ts';
+import { HubFinder, type FoundHub } from './hub-finder.ts';
+import { Reconnection } from './reconnection.ts';
+import {
+  readReprovisionRequest,
+  withReprovisionMethod,
+  withReprovisionProperty,
+  type ReprovisionRequest,
+} from './reprovision-command.ts';
+import { exponentialBackoff } from './retry-policy.ts';
+
+/** Microsoft's Node client's; the hub waits 1.5 times as long. */
+const defaultKeepAliveSeconds = 180;
+
+export interface AgentRunOptions {
+  readonly agent: DeviceAgentOptions;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly secure: SecureIdentity;
+  /** A connection that is under way already. */
+  readonly early: EarlyStream | undefined;
+  readonly stopping: AbortController;
+  readonly onEvent: (event: AgentEvent) => void;
+  readonly onState: (state: ConnectionState) => void;
+}
+
+/** One run of an agent, from the opening of its state folder to its closing: everything that exists only while it runs. */
+export class AgentRun {
+  readonly work: DeviceWork;
+  readonly #options: AgentRunOptions;
+  readonly #store: StateStore;
+  readonly #dialer: Dialer;
+  readonly #finder: HubFinder;
+  readonly #loop: ConnectionLoop;
+  #credentials: CredentialUse;
+  /** The credential of the last try. */
+  #used: DeviceIdentity;
+  #session: HubSession | undefined;
+  #isEnding = false;
+
+  /** @throws {DeviceAgentError} ERR_AGENT_STATE */
+  constructor(options: AgentRunOptions) {
+    const { agent, clock, early, secure } = options;
+    const { identity, connectTo, transport = 'auto', proxy, trustedRootsPem } = agent;
+    this.#options = options;
+    this.#used = identity;
+    this.#credentials = onlyCredential(identity);
+    this.#store = openStateStore(agent.stateFolder, identity.registrationId);
+    const store = this.#store;
+    this.#dialer = new Dialer({ choice: transport, proxy, trustedRootsPem, store, clock, early, secure });
+    this.#finder = new HubFinder({
+      store,
+      connectTo,
+      register: (service) => this.#register(service, this.#used, options.stopping.signal),
+      onEvent: options.onEvent,
+    });
+    this.work = this.#createWork();
+    this.#loop = this.#createLoop();
+  }
+
+  /** Set by `end`: nothing new is taken while the rest is delivered. */
+  get isEnding(): boolean {
+    return this.#isEnding;
+  }
+
+  /** Runs until it is stopped (undefined), or has an answer that ends it; the state folder is closed then. */
+  async run(): Promise<DeviceAgentError | undefined> {
+    try {
+      return await this.#runOpen();
+    } finally {
+      await this.work.end();
+      this.#store.close();
+    }
+  }
+
+  /** @throws {DeviceAgentError} ERR_AGENT_COMMAND, ERR_AGENT_STATE */
+  reprovision(request: ReprovisionRequest, reason: string): void {
+    const { idScope, endpoint } = readReprovisionRequest(request);
+    if (!this.#finder.canProvision) {
+      throw new DeviceAgentError(
+        'ERR_AGENT_COMMAND',
+        `${this.#options.agent.identity.registrationId} was given its hub: there is no DPS to ask.`,
+        { advice: 'Start it with an ID scope.' },
+      );
+    }
+    if (idScope !== undefined) this.#finder.moveTo({ idScope, ...(endpoint !== undefined && { endpoint }) });
+    // What is being answered goes out first.
+    setImmediate(() => this.#loop.redirect('dps', reason));
+  }
+
+  /** Delivers what it can within the time, in milliseconds, and disconnects. */
+  async end(graceMs: number): Promise<void> {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    const session = this.#session;
+    if (session) {
+      const timeout = new AbortController();
+      await Promise.race([this.work.sender.empty(), this.#options.clock.delay(graceMs, timeout.signal)]);
+      timeout.abort();
+    }
+    this.#options.stopping.abort();
+    await session?.close();
+  }
+
+  async #runOpen(): Promise<DeviceAgentError | undefined> {
+    const { agent, clock, random, stopping, onEvent } = this.#options;
+    const { identity, renewal } = agent;
+    try {
+      this.#credentials = await openCredentials({
+        identity,
+        renewal,
+        store: this.#store,
+        proof: { prove: (candidate, signal) => this.#prove(candidate, signal) },
+        clock,
+        random,
+        onEvent,
+      });
+    } catch (error) {
+      if (error instanceof DeviceAgentError) return error;
+      throw error;
+    }
+    const renewing = this.#credentials.run(stopping.signal);
+    const error = await this.#loop.run();
+    stopping.abort();
+    await renewing;
+    return error;
+  }
+
+  #createWork(): DeviceWork {
+    const { agent, clock, random, onEvent } = this.#options;
+    const { reprovision = {}, messages, outbox, onMessage = () => undefined } = agent;
+    const { method = 'reprovision', desiredProperty = 'reprovision' } = reprovision;
+    const { methods = {}, onDesired = () => undefined } = agent;
+    return new DeviceWork(this.#store, {
+      onMessage,
+      messages,
+      methods: withReprovisionMethod(methods, method, (request, reason) => this.reprovision(request, reason)),
+      onDesired: withReprovisionProperty(onDesired, desiredProperty, (value, reason) => this.#obeyOnce(value, reason)),
+      onEvent,
+      clock,
+      random,
+      outbox,
+      ownReported: () => this.#credentials.report(),
+    });
+  }
+
+  /** A twin that DPS makes anew brings the same order again. */
+  #obeyOnce(value: JsonObject, reason: string): void {
+    if (JSON.stringify(this.#store.get('reprovision-order')) === JSON.stringify(value)) return;
+    this.reprovision(value, reason);
+    this.#store.put('reprovision-order', value);
+  }
+
+  #createLoop(): ConnectionLoop {
+    const { agent, clock, random, stopping, onEvent, onState } = this.#options;
+    const { fleet = { size: 1 }, onRefusal = 'retry-slowly' } = agent;
+    const { canProvision } = this.#finder;
+    const policy = agent.retryPolicy ?? exponentialBackoff({ fleet, random });
+    return new ConnectionLoop({
+      clock,
+      reconnection: new Reconnection({ policy, fleet, onRefusal, canProvision, random }),
+      signal: stopping.signal,
+      canProvision,
+      keptHub: () => this.#finder.kept(),
+      isMoving: () => this.#finder.isMoving,
+      register: (reason) => {
+        this.#used = this.#credentials.current();
+        return this.#finder.register(reason);
+      },
+      connect: (hub) => this.#connect(hub),
+      disconnect: () => void this.#session?.close(),
+      onTransition: onEvent,
+      onState: (state, error) => {
+        onState(state);
+        onEvent({ type: 'status', state, ...(error && { error }) });
+      },
+      onFailure: (error) => this.#takeFailure(error),
+      onRetry: ({ attempt, afterMs, why }, error) => onEvent({ type: 'retry', attempt, delayMs: afterMs, why, error }),
+    });
+  }
+
+  #register(service: ProvisioningService, identity: DeviceIdentity, signal: AbortSignal): Promise<Assignment> {
+    const { agent, clock, random } = this.#options;
+    return registerDevice({
+      identity,
+      provisioning: service,
+      openStream: (host, until) => this.#dialer.open(host, identity, until),
+      payload: agent.provisioningPayload,
+      signal,
+      clock,
+      random,
+    });
+  }
+
+  async #connect(hub: FoundHub): Promise<{ lost: Promise<DeviceAgentError> }> {
+    const { work } = this;
+    const { agent, clock, stopping, onEvent } = this.#options;
+    const identity = this.#credentials.current();
+    this.#used = identity;
+    checkValidity(identity, clock.now());
+    onEvent({ type: 'connecting', ...hub, certificate: identity.certificate });
+    const session = await HubSession.open(
+      {
+        identity,
+        address: hub,
+        openStream: (host, signal) => this.#dialer.open(host, identity, signal),
+        clock,
+        keepAliveSeconds: agent.keepAliveSeconds ?? defaultKeepAliveSeconds,
+        onMessage: (arrival) => work.receive(arrival),
+        onMethod: (name, body, signal) => work.answer(name, body, signal),
+        onDesiredPatch: (patch) => work.takeDesired(patch),
+      },
+      stopping.signal,
+    );
+    this.#session = session;
+    const lost = session.ended.then((error) => {
+      this.#session = undefined;
+      work.detach();
+      return error;
+    });
+    work.attach(session);
+    this.#dialer.connected();
+    this.#credentials.connected(identity);
+    return { lost };
+  }
+
+  /** Registers and connects with it; the hub then drops the connection that there is, which comes back by itself. */
+  async #prove(identity: DeviceIdentity, signal: AbortSignal): Promise<void> {
+    let address = this.#finder.kept();
+    if (this.#finder.canProvision) {
+      const { assignedHub, deviceId } = await this.#register(this.#finder.service(), identity, signal);
+      address = { hostName: assignedHub, deviceId, isKept: false };
+    }
+    if (!address) return;
+    const session = await HubSession.open(
+      {
+        identity,
+        address,
+        openStream: (host, until) => this.#dialer.open(host, identity, until),
+        clock: this.#options.clock,
+        keepAliveSeconds: defaultKeepAliveSeconds,
+        // Nothing is taken here: unacknowledged, it comes again on the connection that follows.
+        onMessage: () => undefined,
+        onMethod: () => Promise.reject(new Error('not connected for work')),
+        onDesiredPatch: () => undefined,
+      },
+      signal,
+    );
+    await session.close();
+  }
+
+  #takeFailure({ code, failure }: DeviceAgentError): void {
+    this.#dialer.failed(failure);
+    const isRefused =
+      code === 'ERR_AGENT_DPS_REFUSED' || (code === 'ERR_AGENT_HUB_REFUSED' && !this.#finder.canProvision);
+    if (isRefused) this.#credentials.refused(this.#used);
+  }
+}
