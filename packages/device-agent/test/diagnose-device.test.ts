@@ -52,8 +52,8 @@ function keptState(...statements: readonly string[]): void {
   database.close();
 }
 
-const keptAssignment = (idScope: string): string =>
-  `INSERT INTO fact VALUES (1, 'assignment', '${JSON.stringify({ idScope, configuredIdScope: idScope, assignedHub: 'hub.test', deviceId: 'device-1' })}')`;
+const keptAssignment = (configuredIdScope: string, idScope = configuredIdScope): string =>
+  `INSERT INTO fact VALUES (1, 'assignment', '${JSON.stringify({ idScope, configuredIdScope, assignedHub: 'hub.test', deviceId: 'device-1' })}')`;
 
 const waitingMessage = (sequence: number, ageMs: number): string =>
   `INSERT INTO outbox (device, sequence, added_ms, priority, size, message_id, created_at, content_type, content_encoding, properties, body)
@@ -351,6 +351,14 @@ describe('what the device is and keeps', () => {
     expect(diagnosis.checks.filter(({ status }) => status !== 'ok')).toEqual([]);
     expect(checkOf(diagnosis, 'assignment').detail).toBe('device-1 at hub.test');
     expect(checkOf(diagnosis, 'agent-running').detail).toBe('none does');
+  });
+
+  it('ok: an assignment from the DPS that an operator moved the device to', async () => {
+    keptState(keptAssignment('0ne00000000', '0ne0000000F'));
+    expect(checkOf(await look(), 'assignment')).toMatchObject({
+      status: 'ok',
+      detail: 'device-1 at hub.test, by 0ne0000000F, where an operator moved it',
+    });
   });
 
   it('ok: an identity in a PFX, whose order says nothing', async () => {

@@ -479,6 +479,7 @@ const cases: readonly Case[] = [
       ensureDatabase(join(stateFolder, 'agent.db'));
       const kept = JSON.stringify({
         idScope: contoso.idScope,
+        configuredIdScope: contoso.idScope,
         assignedHub: 'old-hub.localhost',
         deviceId: registrationId,
       });

@@ -11,6 +11,8 @@ export interface HttpProxyOptions {
   readonly refusal?: string;
   /** TLS to the proxy itself. */
   readonly tls?: { readonly cert: string; readonly key: string };
+  /** Only these ports get through, each to the port of this machine beside it. Default: all, as they are. */
+  readonly ports?: Readonly<Record<number, number>>;
   /** It takes the request and says nothing. */
   readonly isSilent?: boolean;
 }
@@ -45,7 +47,13 @@ export async function startHttpProxy(options: HttpProxyOptions = {}): Promise<Ht
       client.end(`HTTP/1.1 ${refusal}\r\n\r\n`);
       return;
     }
-    const target = connect(Number(request.url?.split(':').at(-1)), '127.0.0.1', () => {
+    const asked = Number(request.url?.split(':').at(-1));
+    const port = options.ports ? options.ports[asked] : asked;
+    if (port === undefined) {
+      client.end('HTTP/1.1 403 Forbidden\r\n\r\n');
+      return;
+    }
+    const target = connect(port, '127.0.0.1', () => {
       client.write('HTTP/1.1 200 Connection Established\r\n\r\n');
       target.pipe(client).pipe(target);
     });

@@ -77,6 +77,15 @@ describe('the configuration of contoso-device', () => {
     [{ keepAliveSeconds: 1_800 }, 'keepAliveSeconds: expected 1767 or less, found 1800'],
     [{ reprovision: { method: true } }, 'reprovision.method: expected a name or false, found true'],
     [{ reprovision: { method: false, desiredProperty: 'move' } }, 'none'],
+    [{ connectTo: { idScope: 'contoso-dps' } }, 'connectTo.idScope: expected an ID scope: 0ne and 8 hex digits, found'],
+    [
+      { connectTo: { idScope: '0ne00000012', hostName: 'hub' } },
+      'connectTo.hostName: belongs to another form of connectTo than the keys beside it',
+    ],
+    [
+      { connectTo: { idScope: '0ne00000012', endpoint: 'https://dps' } },
+      'connectTo.endpoint: expected a host name, with :port where it needs one, and no https://, found "https://dps"',
+    ],
     [{ connectTo: [] }, 'connectTo: expected an object, found a list'],
   ])('%j is refused: %s', async (change, problem) => {
     const message = await problemOf(JSON.stringify({ ...good, ...change }));

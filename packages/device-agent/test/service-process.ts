@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { afterAll } from '@jest/globals';
 import { issueDeviceCertificate } from '@contoso/pki';
 import type { Contoso } from './contoso.ts';
 
@@ -42,11 +43,20 @@ export interface RunningService {
   end(signal?: NodeJS.Signals): Promise<number | string | null>;
 }
 
+/** A test that fails leaves its service running, and jest would wait for it. */
+const running = new Set<RunningService['process']>();
+
+afterAll(() => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 export function startService(configFile: string, env: Readonly<Record<string, string>> = {}): RunningService {
   const child = spawn(process.execPath, [command, 'run', '--config', configFile], {
     env: { ...cleanEnvironment, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  running.add(child);
+  child.on('close', () => running.delete(child));
   const written: string[] = [];
   const records: LogRecord[] = [];
   child.stderr.on('data', (chunk: Buffer) => written.push(chunk.toString()));
@@ -59,14 +69,18 @@ export function startService(configFile: string, env: Readonly<Record<string, st
     process: child,
     records,
     text: () => written.join('\n'),
-    record: async (fits) => {
-      for (;;) {
-        const found = records.find(fits);
-        if (found) return found;
-        const [line] = (await Promise.race([once(lines, 'line'), once(lines, 'close')])) as [unknown?];
-        if (line === undefined) throw new Error(`The service ended without that line:\n${written.join('\n')}`);
-      }
-    },
+    record: (fits) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          const found = records.find(fits);
+          if (!found) return;
+          lines.off('line', look).off('close', fail);
+          resolve(found);
+        };
+        const fail = (): void => reject(new Error(`The service ended without that line:\n${written.join('\n')}`));
+        lines.on('line', look).on('close', fail);
+        look();
+      }),
     end: async (signal) => {
       const closed = once(child, 'close') as Promise<[number | null, string | null]>;
       if (signal) child.kill(signal);
@@ -80,6 +94,16 @@ export const said =
   (message: string): ((record: LogRecord) => boolean) =>
   (record) =>
     record['msg'] === message;
+
+/** A sample's value in Prometheus' exposition format. */
+export const numberOf = (exposition: string, sample: string): number =>
+  Number(
+    exposition
+      .split('\n')
+      .find((line) => line.startsWith(sample))
+      ?.split(' ')
+      .at(-1),
+  );
 
 /** A folder with a device's identity and configuration. */
 export interface DeviceFolder {

@@ -1,4 +1,4 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
@@ -14,7 +14,12 @@ beforeAll(async () => {
   contoso = await startContoso();
 });
 
-afterAll(() => contoso.close());
+const receivers: ChildProcess[] = [];
+
+afterAll(async () => {
+  for (const receiver of receivers) receiver.kill();
+  await contoso.close();
+});
 
 const has = (command: string): boolean => spawnSync(command, ['--version']).status === 0;
 const itWithSystemd = has('systemd-notify') && has('python3') ? it : it.skip;
@@ -25,6 +30,7 @@ describe('systemd', () => {
     const { configFile, path } = await deviceFolder(contoso, 'notified');
     const socket = path('notify');
     const receiver = spawn('python3', [fileURLToPath(new URL('./notify-receiver.py', import.meta.url)), socket]);
+    receivers.push(receiver);
     const messages: string[] = [];
     const lines = createInterface({ input: receiver.stdout });
     lines.on('line', (line) => messages.push(JSON.parse(line) as string));
@@ -38,7 +44,6 @@ describe('systemd', () => {
     await until('WATCHDOG=1');
     await service.end('SIGTERM');
     await until('STOPPING=1');
-    receiver.kill();
     const order = ['READY=1', 'STATUS=Connected', 'STOPPING=1'].map((text) =>
       messages.findIndex((m) => m.includes(text)),
     );

@@ -1,7 +1,7 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startContoso, type Contoso } from './contoso.ts';
-import { contosoDevice, deviceFolder, keyPassword, said, startService } from './service-process.ts';
+import { contosoDevice, deviceFolder, keyPassword, numberOf, said, startService } from './service-process.ts';
 
 let contoso: Contoso;
 
@@ -20,22 +20,13 @@ const thermostat = `
   }
 `;
 
-const numberOf = (exposition: string, sample: string): number =>
-  Number(
-    exposition
-      .split('\n')
-      .find((line) => line.startsWith(sample))
-      ?.split(' ')
-      .at(-1),
-  );
-
 describe('contoso-device run', () => {
   it('connects, runs its application, answers a method, says how it is, and stops on SIGTERM with code 0', async () => {
     const { configFile, configure, path } = await deviceFolder(contoso, 'served');
     await writeFile(path('thermostat.mjs'), thermostat);
     await configure({
       application: './thermostat.mjs',
-      health: { file: 'health.json', port: 0 },
+      health: { file: 'run/health.json', port: 0 },
       log: { level: 'debug' },
     });
     const service = startService(configFile);
@@ -43,7 +34,7 @@ describe('contoso-device run', () => {
     await service.record(said('telemetry acknowledged'));
     await service.record(said('messages, methods and desired properties are on their way'));
     const answer = await contoso.hub.invokeMethod('served', { methodName: 'getReport', payload: null });
-    await service.record(said('method answered'));
+    expect(await service.record(said('method answered'))).toMatchObject({ method: 'getReport', status: 200 });
     const get = async (page: string): Promise<Response> => fetch(`http://127.0.0.1:${Number(port)}/${page}`);
     expect([(await get('healthz')).status, (await get('readyz')).status, (await get('x')).status]).toEqual([
       200, 200, 404,
@@ -61,10 +52,10 @@ describe('contoso-device run', () => {
       code: 0,
       result: { isRunning: true, status: 'Connected', registrationId: 'served', outbox: {} },
     });
-    expect((await stat(path('health.json'))).mode & 0o777).toBe(0o644);
+    expect((await stat(path('run/health.json'))).mode & 0o777).toBe(0o644);
     expect(await service.end('SIGTERM')).toBe(0);
     expect(service.records.at(-1)).toMatchObject({ msg: 'stopped', undeliveredMessages: 0, level: 'info' });
-    expect(JSON.parse(await readFile(path('health.json'), 'utf8'))).toMatchObject({ state: { status: 'Closed' } });
+    expect(JSON.parse(await readFile(path('run/health.json'), 'utf8'))).toMatchObject({ state: { status: 'Closed' } });
     expect((await contosoDevice(['status', '--config', configFile])).code).toBe(1);
     expect(contoso.hub.telemetry.list().filter(({ deviceId }) => deviceId === 'served')).toHaveLength(1);
     for (const secret of [keyPassword, 'planted-body', 'PRIVATE KEY']) expect(service.text()).not.toContain(secret);

@@ -158,7 +158,9 @@ describe('a state folder that is not as it should be', () => {
 
   it('fail: is a file', () => {
     writeFileSync(join(folder, 'file'), 'x');
-    expect(() => openStateStore(join(folder, 'file'), 'thermostat-1')).toThrow(stateError(/folder can be written/));
+    expect(() => openStateStore(join(folder, 'file'), 'thermostat-1')).toThrow(
+      stateError(/a file stands where its folder should be/),
+    );
   });
 
   it('fail: holds something else, or an empty file, or only the log; nothing is deleted', () => {

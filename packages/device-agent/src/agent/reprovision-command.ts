@@ -24,6 +24,9 @@ export interface ReprovisionNames {
   readonly desiredProperty?: string | false;
 }
 
+/** As DPS makes them. */
+export const idScopePattern = /^0ne[0-9A-Fa-f]{8}$/;
+
 type Act = (request: ReprovisionRequest, reason: string) => void;
 
 /** @throws {DeviceAgentError} ERR_AGENT_COMMAND: which field, what was expected and found */
@@ -31,7 +34,7 @@ export function readReprovisionRequest(payload: unknown): ReprovisionRequest {
   if (payload === undefined || payload === null) return {};
   if (typeof payload !== 'object' || Array.isArray(payload)) throw invalid('the request', 'an object', payload);
   const { idScope, endpoint } = payload as { idScope?: unknown; endpoint?: unknown };
-  if (idScope !== undefined && (typeof idScope !== 'string' || !/^0ne[0-9A-Fa-f]{8}$/.test(idScope))) {
+  if (idScope !== undefined && (typeof idScope !== 'string' || !idScopePattern.test(idScope))) {
     throw invalid('idScope', '0ne and 8 hex digits', idScope);
   }
   if (endpoint !== undefined && (typeof endpoint !== 'string' || !/^[A-Za-z0-9.-]+(:\d{1,5})?$/.test(endpoint))) {

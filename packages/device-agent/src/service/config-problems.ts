@@ -33,10 +33,14 @@ function fitting(issue: Issue, base: Path): { issue: Issue; path: Path }[] {
 }
 
 function unknownKey(key: string, path: Path, known: readonly string[]): string {
+  const name = [...path, key].join('.');
+  if (known.includes(key)) {
+    return `${name}: belongs to another form of ${path.join('.')} than the keys beside it; keep those of one form`;
+  }
   const begun = known.find((name) => name.startsWith(key));
   const nearest = begun ?? closestMatch(key, known, { maxDistance: Math.max(2, Math.ceil(key.length / 2)) });
   const advice = nearest === undefined ? `known here: ${known.join(', ')}` : `did you mean "${nearest}"?`;
-  return `${[...path, key].join('.')}: unknown key; ${advice}`;
+  return `${name}: unknown key; ${advice}`;
 }
 
 function expectation(issue: Issue): string {

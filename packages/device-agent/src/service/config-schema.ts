@@ -1,5 +1,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { idScopePattern } from '../agent/reprovision-command.ts';
+import { parseServerAddress } from '../network/server-address.ts';
 
 /**
  * The keys of the configuration, their rules and their defaults. What an agent has a default for has none here.
@@ -43,6 +45,19 @@ const passwordKeys = (path: PathSchema) => ({
   passwordVariable: z.string().exactOptional(),
 });
 
+const idScope = z.string().regex(idScopePattern, { error: 'an ID scope: 0ne and 8 hex digits' });
+
+const host = z.string().refine(isHost, { error: 'a host name, with :port where it needs one, and no https://' });
+
+function isHost(text: string): boolean {
+  try {
+    parseServerAddress(text, 1);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function connectionSchema(path: PathSchema) {
   const pkcs11 = z.strictObject({
     uri: z
@@ -65,8 +80,8 @@ function connectionSchema(path: PathSchema) {
       z.strictObject({ chainFile: path, pkcs11 }),
     ]),
     connectTo: z.union([
-      z.strictObject({ idScope: z.string(), endpoint: z.string().exactOptional() }),
-      z.strictObject({ hostName: z.string(), deviceId: z.string() }),
+      z.strictObject({ idScope, endpoint: host.exactOptional() }),
+      z.strictObject({ hostName: host, deviceId: z.string().min(1) }),
     ]),
     transport: z.enum(['auto', 'mqtt', 'mqtt-websocket']).default('auto'),
     proxy: z

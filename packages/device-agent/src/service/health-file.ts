@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { textOf } from '../errors.ts';
 import type { HealthReport } from './health.ts';
 import { writeWholeFile } from './whole-file.ts';
@@ -36,6 +37,8 @@ export class HealthFile {
   async #tryWriting(): Promise<void> {
     const { file, report, onProblem } = this.#options;
     try {
+      // Made here as the log's is; a /run that lives in memory may have lost it.
+      await mkdir(dirname(file), { recursive: true });
       const contents = `${JSON.stringify(report(), undefined, 2)}\n`;
       // A monitor under another account reads it; after a power cut it is of no use.
       await writeWholeFile(file, contents, { mode: 0o644, isDurable: false });

@@ -16,6 +16,11 @@ const meanings: readonly { readonly codes: RegExp; readonly meaning: string; rea
     advice: damagedAdvice,
   },
   {
+    codes: /EEXIST|ENOTDIR/,
+    meaning: 'a file stands where its folder should be',
+    advice: 'Name another folder, or move that file.',
+  },
+  {
     codes: /READONLY|PERM|CANTOPEN|EACCES|EROFS/,
     meaning: 'it cannot be written',
     advice: 'Check the owner and the mode of the folder and its files.',
