@@ -11,7 +11,7 @@ import {
   createRootAuthority,
   issueDeviceCertificate,
 } from '@contoso/pki';
-import type { AzureReady } from './azure-server.ts';
+import type { AzureReady, CutOrder } from './azure-server.ts';
 
 // The server side in a process of its own, so that the client's figures are the client's.
 const devices = Number(process.argv[2]);
@@ -49,6 +49,10 @@ const ready: AzureReady = {
   credentials,
 };
 process.send?.(ready);
+process.on('message', ({ cut: deviceId }: CutOrder) => {
+  azure.faults.add({ kind: 'drop', deviceId })();
+  process.send?.({});
+});
 process.once('disconnect', () => {
   session.close();
   void azure.close();

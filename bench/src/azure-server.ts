@@ -1,5 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { processEnvironment } from './chaos/process-environment.ts';
 
 /** A device as the factory hands it over. */
 export interface Credential {
@@ -16,18 +18,34 @@ export interface AzureReady {
   readonly credentials: readonly Credential[];
 }
 
+/** What the emulator's process is told: whose connections to cut. */
+export interface CutOrder {
+  readonly cut: string;
+}
+
+export interface AzureServer extends AzureReady {
+  /** Resolves when the device's connections are cut. */
+  cut(deviceId: string): Promise<void>;
+  stop(): Promise<void>;
+}
+
 /** Starts the emulator in another process; it ends with ours. */
-export async function startAzureServer(devices: number): Promise<AzureReady & { readonly stop: () => Promise<void> }> {
-  const child = fork(new URL('./azure-process.js', import.meta.url), [String(devices)]);
+export async function startAzureServer(devices: number): Promise<AzureServer> {
+  const script = fileURLToPath(new URL('../dist/azure-process.js', import.meta.url));
+  const child = fork(script, [String(devices)], { env: processEnvironment(), execArgv: [] });
   const exited = once(child, 'exit');
-  const ready = await Promise.race([
-    once(child, 'message').then(([message]) => message as AzureReady),
-    exited.then(() => {
-      throw new Error('The emulator ended before it was ready; what it said stands above.');
-    }),
-  ]);
+  const ended = exited.then(() => {
+    throw new Error('The emulator ended; what it said stands above.');
+  });
+  ended.catch(() => undefined);
+  const answer = (): Promise<unknown[]> => Promise.race([once(child, 'message'), ended]);
+  const [ready] = (await answer()) as [AzureReady];
   return {
     ...ready,
+    cut: async (deviceId) => {
+      child.send({ cut: deviceId } satisfies CutOrder);
+      await answer();
+    },
     stop: async () => {
       child.disconnect();
       await exited;

@@ -47,6 +47,8 @@ export interface BenchOptions {
   readonly full: boolean;
   /** The long run is one of a million, and is recorded in bench/results. */
   readonly million: boolean;
+  /** One part alone, where a bench has parts. */
+  readonly part?: string;
 }
 
 export type Report = Table | RateTable | Sheet;
