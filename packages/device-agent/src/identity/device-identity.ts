@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { DeviceAgentError, textOf } from '../errors.ts';
 import { certificateFacts, type CertificateFacts } from '../network/certificate-facts.ts';
 import { commonNameOf, oneLine, orderChain, readCertificates, toThumbprint } from './certificate-chain.ts';
+import { readForTls } from './secure-context.ts';
 import { readPfx } from './pfx.ts';
 import { checkTokenKey, findTokenLeaf, type TokenKey } from './token-key.ts';
 
@@ -59,11 +60,16 @@ export async function loadIdentity(source: IdentitySource): Promise<DeviceIdenti
   const chainPem = 'chainFile' in source ? (await readIdentityFile(label)).toString('utf8') : source.chainPem;
   const certificates = readCertificates(chainPem, label);
   if ('pkcs11' in source) return withTokenKey(certificates, source.pkcs11, label);
-  const key =
-    'keyFile' in source
-      ? readPrivateKey((await readIdentityFile(source.keyFile)).toString('utf8'), source.keyFile, source.password)
-      : readPrivateKey(source.privateKeyPem, 'the private key', undefined);
-  return withSoftwareKey(certificates, key, label);
+  const isFile = 'keyFile' in source;
+  const keyPem = isFile ? (await readIdentityFile(source.keyFile)).toString('utf8') : source.privateKeyPem;
+  return (
+    asItStands(certificates, keyPem, label) ??
+    withSoftwareKey(
+      certificates,
+      readPrivateKey(keyPem, isFile ? source.keyFile : 'the private key', isFile ? source.password : undefined),
+      label,
+    )
+  );
 }
 
 /**
@@ -120,6 +126,24 @@ function readPrivateKey(pem: string, label: string, password: string | undefined
       `${label} is not a private key in PEM (PKCS #8, PKCS #1 or SEC 1).`,
       { cause, advice: 'Export it again.' },
     );
+  }
+}
+
+/** As most files are: the device's certificate first, and a key that needs no reading by us. Undefined where it isn't so. */
+function asItStands(
+  certificates: readonly X509Certificate[],
+  privateKeyPem: string,
+  label: string,
+): DeviceIdentity | undefined {
+  const [leaf] = certificates;
+  if (!leaf || !privateKeyPem.includes('-----BEGIN PRIVATE KEY-----')) return undefined;
+  try {
+    const identity = { ...describe(leaf, certificates, label), privateKeyPem };
+    readForTls(identity);
+    return identity;
+  } catch {
+    // Which one of them is at fault is found out by reading them one by one.
+    return undefined;
   }
 }
 

@@ -68,11 +68,13 @@ export class FolderDatabase {
   prepare(sql: string): Statement {
     let statement = this.#statements.get(sql);
     if (!statement) {
-      const prepared = this.#guard(() => this.#database.prepare(sql));
+      let made: Database.Statement | undefined;
+      // When it is first used: a start needs few of them.
+      const prepared = (): Database.Statement => (made ??= this.#database.prepare(sql));
       statement = {
-        run: (...values) => this.transaction(() => void this.#guard(() => prepared.run(values))),
-        get: (...values) => this.#guard(() => prepared.get(values)),
-        all: (...values) => this.#guard(() => prepared.all(values)),
+        run: (...values) => this.transaction(() => void this.#guard(() => prepared().run(values))),
+        get: (...values) => this.#guard(() => prepared().get(values)),
+        all: (...values) => this.#guard(() => prepared().all(values)),
       };
       this.#statements.set(sql, statement);
     }
@@ -106,7 +108,10 @@ export class FolderDatabase {
   join(write: GroupedWrite, isDurable = true): void {
     this.#group.add(write);
     if (isDurable) this.#isGroupDurable = true;
-    this.#turnEnd ??= setImmediate(() => this.commitGroup());
+    // One turn more than its own: what the network has ready goes first, a handshake above all, and more writes share the wait.
+    this.#turnEnd ??= setImmediate(() => {
+      this.#turnEnd = setImmediate(() => this.commitGroup());
+    });
   }
 
   /** Commits what has joined, now. */
