@@ -169,6 +169,8 @@ const rules = (options: Required<Pick<OutboxOptions, 'maxBytes' | 'whenFull' | '
     check: () => true,
     toString: () => how,
     async run(model, real) {
+      // Removals are written within two turns.
+      await nextTurn();
       await nextTurn();
       real.world[how]();
       real.inFlight = [];
