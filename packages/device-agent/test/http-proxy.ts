@@ -11,6 +11,8 @@ export interface HttpProxyOptions {
   readonly refusal?: string;
   /** TLS to the proxy itself. */
   readonly tls?: { readonly cert: string; readonly key: string };
+  /** Where a port of a target really is; undefined: it lets nobody through to that one (403). Default: it is what it is. */
+  readonly portOf?: (port: number) => number | undefined;
   /** It takes the request and says nothing. */
   readonly isSilent?: boolean;
 }
@@ -36,8 +38,11 @@ export async function startHttpProxy(options: HttpProxyOptions = {}): Promise<Ht
     targets.push(request.url ?? '');
     if (options.isSilent === true) return;
     const wanted = options.credentials && `Basic ${Buffer.from(options.credentials).toString('base64')}`;
+    const asked = Number(request.url?.split(':').at(-1));
+    const port = options.portOf ? options.portOf(asked) : asked;
     const refusal =
       options.refusal ??
+      (port === undefined ? '403 Forbidden' : undefined) ??
       (wanted !== undefined && request.headers['proxy-authorization'] !== wanted
         ? '407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="test"'
         : undefined);
@@ -45,7 +50,7 @@ export async function startHttpProxy(options: HttpProxyOptions = {}): Promise<Ht
       client.end(`HTTP/1.1 ${refusal}\r\n\r\n`);
       return;
     }
-    const target = connect(Number(request.url?.split(':').at(-1)), '127.0.0.1', () => {
+    const target = connect(port ?? 0, '127.0.0.1', () => {
       client.write('HTTP/1.1 200 Connection Established\r\n\r\n');
       target.pipe(client).pipe(target);
     });
