@@ -35,7 +35,7 @@ const command = (
 
 const faultsOf = (deviceId: string): Readonly<Record<string, Fault>> => ({
   'hub down': { kind: 'hubDown', hub: hubName },
-  'DPS down': { kind: 'dpsDown', dps: dpsName, deviceId },
+  'DPS down': { kind: 'drop', dps: dpsName, deviceId },
   'disabled in the hub': { kind: 'deviceDisabled', deviceId },
   'storm of 429': { kind: 'throttle', share: 0.7, deviceId },
   'serves half': { kind: 'serverError', status: 503, share: 0.5, deviceId },
