@@ -48,6 +48,14 @@ describe('an agent on its way', () => {
     expect(agent.state).toEqual({ status: 'Connected', reason: 'ConnectionOk', recommendedAction: 'PerformNormally' });
   });
 
+  it('keeps to the case of its registration ID', async () => {
+    const { agent } = await start(await issueIdentity(contoso, 'Device-Case-1'));
+    await agent.send({ body: { case: 'kept' } });
+    await agent.flush();
+    expect(bodiesOf('Device-Case-1')).toEqual([{ case: 'kept' }]);
+    expect(bodiesOf('device-case-1')).toEqual([]);
+  });
+
   it('goes straight to the hub the second time', async () => {
     const identity = await issueIdentity(contoso, 'restarted');
     const first = await start(identity);

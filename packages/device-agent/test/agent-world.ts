@@ -1,0 +1,253 @@
+import { mkdtemp } from 'node:fs/promises';
+import { join } from 'node:path';
+import { updateEnrollmentGroup } from '@contoso/dps-admin';
+import type { Fault } from '@contoso/azure-iot-emulator';
+import { transitions, type Phase } from '../src/agent/phase.ts';
+import type { AgentEvent, Clock, DeviceIdentity } from '../src/index.ts';
+import { dpsName, enrollmentGroupId, issueIdentity, watchedAgent, type Contoso, type Watched } from './contoso.ts';
+import { merged, type Json } from './model-hub.ts';
+
+const haste = 100;
+
+/** A hundred times as fast as the machine's: what waits for minutes is back in the blink of an eye, and nothing runs hot. */
+function fastClock(): Clock {
+  const startMs = Date.now();
+  return {
+    now: () => new Date(startMs + (Date.now() - startMs) * haste),
+    delay: (milliseconds, signal) =>
+      new Promise((resolve, reject) => {
+        signal.throwIfAborted();
+        const onAbort = (): void => {
+          clearTimeout(timer);
+          reject(signal.reason as Error);
+        };
+        const timer = setTimeout(() => {
+          signal.removeEventListener('abort', onAbort);
+          resolve();
+        }, milliseconds / haste);
+        signal.addEventListener('abort', onAbort, { once: true });
+      }),
+  };
+}
+
+/** One device's life, with all that was asked of it and all that came of it. */
+export class AgentWorld {
+  readonly contoso: Contoso;
+  readonly deviceId: string;
+  readonly #identity: DeviceIdentity;
+  readonly #stateFolder: string;
+  readonly #faults = new Map<string, () => void>();
+  readonly #ended: AgentEvent[][] = [];
+  #watched: Watched | undefined;
+  #isGroupDisabled = false;
+  #lastNumber = 0;
+  readonly sent: number[] = [];
+  /** Cloud-to-device messages, and those of them that went with a device that was deleted. */
+  readonly commands: string[] = [];
+  readonly #forgotten = new Set<string>();
+  readonly applied: string[] = [];
+  /** What the application has made of the desired properties. */
+  setting: Json = {};
+  reported: Json = {};
+  readonly answers: unknown[] = [];
+
+  private constructor(contoso: Contoso, identity: DeviceIdentity, stateFolder: string) {
+    this.contoso = contoso;
+    this.deviceId = identity.registrationId;
+    this.#identity = identity;
+    this.#stateFolder = stateFolder;
+  }
+
+  static async open(contoso: Contoso, deviceId: string): Promise<AgentWorld> {
+    const stateFolder = await mkdtemp(join(contoso.folder, 'model-'));
+    const world = new AgentWorld(contoso, await issueIdentity(contoso, deviceId), stateFolder);
+    world.start();
+    return world;
+  }
+
+  get isRunning(): boolean {
+    return this.#watched !== undefined;
+  }
+
+  get #hub(): Contoso['hub'] {
+    return this.contoso.hub;
+  }
+
+  start(): void {
+    if (this.#watched) return;
+    this.#watched = watchedAgent(this.contoso, this.#identity, {
+      stateFolder: this.#stateFolder,
+      clock: fastClock(),
+      keepAliveSeconds: 20,
+      retryPolicy: { nextDelayMs: () => 500 },
+      onMessage: ({ body }) => void this.applied.push(body.toString()),
+      methods: { echo: (payload) => ({ status: 200, payload }) },
+      onDesired: ({ properties }) => {
+        this.setting = merged(this.setting, properties);
+        return undefined;
+      },
+    });
+    this.#watched.agent.start().catch(() => undefined);
+  }
+
+  async stop(): Promise<void> {
+    if (!this.#watched) return;
+    const { agent, events } = this.#watched;
+    await agent.stop(0);
+    this.#watched = undefined;
+    this.#ended.push(events);
+  }
+
+  begin(name: string, fault: Fault): void {
+    this.#faults.get(name)?.();
+    this.#faults.set(name, this.contoso.azure.faults.add(fault));
+  }
+
+  end(name: string): void {
+    this.#faults.get(name)?.();
+    this.#faults.delete(name);
+  }
+
+  async setGroup(provisioningStatus: 'enabled' | 'disabled'): Promise<void> {
+    this.#isGroupDisabled = provisioningStatus === 'disabled';
+    await updateEnrollmentGroup(this.contoso.session, { dpsName, enrollmentGroupId, provisioningStatus });
+  }
+
+  cut(): void {
+    this.#hub.dropConnection(this.deviceId);
+  }
+
+  /** The device goes out of the registry, its queue and its twin with it. */
+  remove(): void {
+    for (const command of this.commands) this.#forgotten.add(command);
+    this.#hub.remove(this.deviceId);
+  }
+
+  async send(): Promise<void> {
+    const number = (this.#lastNumber += 1);
+    await this.#watched?.agent.send({ body: { number } });
+    this.sent.push(number);
+  }
+
+  report(patch: Json): void {
+    this.#watched?.agent.report(patch);
+    this.reported = merged(this.reported, patch);
+  }
+
+  reprovision(): void {
+    this.#watched?.agent.reprovision();
+  }
+
+  command(): void {
+    if (!this.#hub.hasDevice(this.deviceId)) return;
+    const text = `command ${(this.#lastNumber += 1)}`;
+    this.#hub.sendToDevice(this.deviceId, { body: Buffer.from(text) });
+    this.commands.push(text);
+  }
+
+  desire(desired: Json): void {
+    if (!this.#hub.hasDevice(this.deviceId)) return;
+    this.#hub.updateTwin(this.deviceId, { properties: { desired } } as never, {
+      mode: 'patch',
+      precondition: undefined as never,
+    });
+  }
+
+  order(): void {
+    this.desire({ reprovision: { id: (this.#lastNumber += 1) } });
+  }
+
+  /** A caller whose device is away hears that, and nothing else is asked of the answer then. */
+  async call(methodName: string): Promise<void> {
+    const payload = { number: (this.#lastNumber += 1) };
+    const request = { methodName, payload, responseTimeoutSeconds: 5, connectTimeoutSeconds: 0 };
+    const calling = this.#hub.invokeMethod(this.deviceId, request).catch(() => undefined);
+    // The emulator's time, and so the caller's patience, is the machine's.
+    const answer = await Promise.race([calling, turns(50)]);
+    if (answer) this.answers.push(methodName === 'echo' ? isSame(answer.payload, payload) : answer.status);
+  }
+
+  /** Everything that is wrong with the steps that were walked, and with what is shown of them. */
+  problems(): string[] {
+    const { events = [], agent } = this.#watched ?? {};
+    const lives = [...this.#ended, events];
+    const found = lives.flatMap((life) => {
+      let phase: Phase = 'stopped';
+      return life.flatMap((event) => {
+        if (event.type !== 'transition') return [];
+        const { from, to, cause } = event;
+        const isRight = from === phase && transitions[from].includes(to) && cause !== '';
+        phase = to;
+        return isRight ? [] : [`${from} to ${to} (${cause})`];
+      });
+    });
+    const last = events.findLast((event) => event.type === 'transition');
+    const isUp = last?.to === 'connected';
+    if (agent && isUp !== (agent.state.status === 'Connected')) found.push(`${agent.state.status} in ${last?.to}`);
+    if (agent && last?.to === 'stopped') found.push(`ended: ${last.cause}`);
+    return found;
+  }
+
+  /** Ends every fault and starts what is stopped; resolves with the steps that it took until all was done. */
+  async heal(): Promise<number> {
+    for (const name of [...this.#faults.keys()]) this.end(name);
+    this.contoso.azure.faults.clear();
+    if (this.#isGroupDisabled) await this.setGroup('enabled');
+    this.start();
+    const events = this.#watched?.events ?? [];
+    const steps = (): number => events.filter(({ type }) => type === 'transition').length;
+    const before = steps();
+    const giveUpAt = Date.now() + 5_000;
+    while (this.left().length > 0 && Date.now() < giveUpAt) await turns(20);
+    return steps() - before;
+  }
+
+  /** What isn't as it should be in the end. */
+  left(): string[] {
+    const state = this.#watched?.agent.state.status;
+    const arrived = this.#hub.telemetry
+      .list()
+      .filter((message) => message.deviceId === this.deviceId)
+      .map(({ body }) => (JSON.parse(Buffer.from(body).toString()) as { number: number }).number);
+    const wanted = this.commands.filter((command) => !this.#forgotten.has(command));
+    const { desired, reported } = this.#twin();
+    return [
+      ...(state === 'Connected' ? [] : [`it is ${state}`]),
+      ...(isSame([...new Set(arrived)], this.sent) ? [] : [`arrived ${arrived.join()}, sent ${this.sent.join()}`]),
+      ...wanted.filter((command) => !this.applied.includes(command)).map((command) => `${command} not applied`),
+      ...(isSame(this.setting, desired) ? [] : [`set ${show(this.setting)}, desired ${show(desired)}`]),
+      ...(isSame(this.reported, reported) ? [] : [`reported ${show(this.reported)}, at the hub ${show(reported)}`]),
+    ];
+  }
+
+  /** Without what is the agent's own. */
+  #twin(): { readonly desired: Json; readonly reported: Json } {
+    const { properties } = (this.#hub.twinOf(this.deviceId) ?? { properties: { desired: {}, reported: {} } }) as {
+      properties: { desired: Json; reported: Json };
+    };
+    const { $metadata: _, $version: __, reprovision: ___, ...desired } = properties.desired;
+    const {
+      $metadata: ____,
+      $version: _____,
+      certificate: ______,
+      reprovision: _______,
+      ...reported
+    } = properties.reported;
+    return { desired, reported };
+  }
+}
+
+/** The same text for the same value, in whatever order it was made. */
+const show = (value: unknown): string =>
+  JSON.stringify(value, (_key, part: unknown) =>
+    typeof part === 'object' && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([one], [other]) => one.localeCompare(other)))
+      : part,
+  );
+
+const isSame = (one: unknown, other: unknown): boolean => show(one) === show(other);
+
+/** Lets what is ready be done, network included. */
+export async function turns(count: number): Promise<undefined> {
+  for (let turn = 0; turn < count; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
