@@ -32,10 +32,14 @@ function wayOf(name: string, options: { readonly retryPolicy?: RetryPolicy }): W
     await agent.flush();
     return {
       hubName,
-      send: async (body) => void (await agent.send({ body: { ...body } })),
+      send: async (body) => {
+        await agent.send({ body: { ...body } });
+      },
       acknowledged: () => agent.flush(),
       listen: () => Promise.resolve(),
-      close: async () => void (await agent.stop()),
+      close: async () => {
+        await agent.stop();
+      },
     };
   };
   return { name, coldStart: start, warmStart: start };

@@ -45,9 +45,11 @@ async function connect(device: Device, hubName: string): Promise<Client> {
       const twin = await client.getTwin();
       twin.on('properties.desired', () => undefined);
       client.onDeviceMethod('getReport', (_request, response) => void response.send(200));
-      client.on('message', (message) => void client.complete(message));
+      client.on('message', (message: iotCommon.Message) => void client.complete(message));
     },
-    close: async () => void (await client.close()),
+    close: async () => {
+      await client.close();
+    },
   };
 }
 

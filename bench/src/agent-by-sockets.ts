@@ -56,7 +56,10 @@ async function connect(
         await hub.subscribe(topic);
       }
     },
-    close: () => Promise.resolve(hub.close()),
+    close: () => {
+      hub.close();
+      return Promise.resolve();
+    },
   };
 }
 

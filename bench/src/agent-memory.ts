@@ -1,17 +1,21 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { AgentBench } from './agent-bench.ts';
 import { byAgent } from './agent-by-agent.ts';
 import { bySdk } from './agent-by-sdk.ts';
 import { bySockets } from './agent-by-sockets.ts';
-import type { Device } from './agent-way.ts';
 
 /** What the process of one way is told. */
 export interface MemoryOrder {
   readonly wayName: string;
-  readonly devices: readonly Device[];
+  /** A file of JSON for each device, by number, so that whoever keeps a credential is charged for it. */
+  readonly deviceFolder: string;
+  readonly count: number;
+  /** Connected before, so that all code is loaded and compiled before it counts. */
+  readonly warmUps: number;
   readonly stateFolder: string;
 }
 
@@ -26,7 +30,11 @@ const warmUps = 50;
 
 /** Connected by way of DPS, one message sent, following twin, methods and messages from the cloud; after garbage collection. */
 export async function measureMemory(bench: AgentBench, count: number): Promise<Map<string, MemoryUse>> {
-  const devices = Array.from({ length: count + warmUps }, () => bench.device());
+  const deviceFolder = join(bench.folder, 'devices');
+  await mkdir(deviceFolder);
+  for (let number = 0; number < count + warmUps; number += 1) {
+    await writeFile(join(deviceFolder, String(number)), JSON.stringify(bench.device()), { mode: 0o600 });
+  }
   const results = new Map<string, MemoryUse>();
   for (const { name } of [bySockets, bySdk, byAgent]) {
     bench.progress(`memory: ${String(count)} devices, ${name}`);
@@ -37,7 +45,8 @@ export async function measureMemory(bench: AgentBench, count: number): Promise<M
       throw new Error(`The process of ${name} ended; what it said stands above.`);
     });
     ended.catch(() => undefined);
-    child.send({ wayName: name, devices, stateFolder: join(bench.folder, 'memory') } satisfies MemoryOrder);
+    const stateFolder = join(bench.folder, 'memory');
+    child.send({ wayName: name, deviceFolder, count, warmUps, stateFolder } satisfies MemoryOrder);
     const [use] = (await Promise.race([once(child, 'message'), ended])) as [MemoryUse];
     results.set(name, use);
     child.kill();
