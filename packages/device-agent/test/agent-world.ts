@@ -197,7 +197,8 @@ export class AgentWorld {
     const events = this.#watched?.events ?? [];
     const steps = (): number => events.filter(({ type }) => type === 'transition').length;
     const before = steps();
-    const giveUpAt = Date.now() + 5_000;
+    // DPS lets a device that has polled too often wait for ten seconds of the machine's time.
+    const giveUpAt = Date.now() + 15_000;
     while (this.left().length > 0 && Date.now() < giveUpAt) await turns(20);
     return steps() - before;
   }

@@ -1,3 +1,4 @@
+import { putIndividualEnrollment } from '@contoso/dps-admin';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { CloudToDeviceMessage, DesiredChange, DeviceAgentOptions, DeviceIdentity } from '../src/index.ts';
 import { dpsName, issueIdentity, startContoso, statuses, watchedAgent, type Contoso, type Watched } from './contoso.ts';
@@ -48,12 +49,18 @@ describe('an agent on its way', () => {
     expect(agent.state).toEqual({ status: 'Connected', reason: 'ConnectionOk', recommendedAction: 'PerformNormally' });
   });
 
-  it('keeps to the case of its registration ID', async () => {
-    const { agent } = await start(await issueIdentity(contoso, 'Device-Case-1'));
+  it('goes by the name that DPS gives it, case and all', async () => {
+    const registrationId = 'named-by-dps';
+    const identity = await issueIdentity(contoso, registrationId);
+    const { chainPem: certificatePem } = identity;
+    await putIndividualEnrollment(contoso.session, {
+      ...{ dpsName, registrationId, certificatePem },
+      deviceId: 'Name-At-The-Hub',
+    });
+    const { agent } = await start(identity);
     await agent.send({ body: { case: 'kept' } });
     await agent.flush();
-    expect(bodiesOf('Device-Case-1')).toEqual([{ case: 'kept' }]);
-    expect(bodiesOf('device-case-1')).toEqual([]);
+    expect(bodiesOf('Name-At-The-Hub')).toEqual([{ case: 'kept' }]);
   });
 
   it('goes straight to the hub the second time', async () => {
