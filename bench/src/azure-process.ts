@@ -13,9 +13,10 @@ import {
 } from '@contoso/pki';
 import type { AzureReady, CutOrder } from './azure-server.ts';
 
-// The server side in a process of its own, so that the client's figures are the client's.
+// The server side in a process of its own, so that the client's figures are the client's. A device may poll DPS as often as it
+// likes: a soak's agents live faster than the emulator.
 const devices = Number(process.argv[2]);
-const azure = await startAzureIot();
+const azure = await startAzureIot({ dpsLimits: { pollsPerTenSeconds: Infinity } });
 const session = await createAzureSession({ cloud: azure.cloud, pollIntervalMs: 50 });
 const resourceGroup = 'bench';
 const dpsName = 'bench-dps';
@@ -49,9 +50,9 @@ const ready: AzureReady = {
   credentials,
 };
 process.send?.(ready);
-process.on('message', ({ cut: deviceId }: CutOrder) => {
-  azure.faults.add({ kind: 'drop', deviceId })();
-  process.send?.({});
+process.on('message', (order: CutOrder) => {
+  azure.faults.add({ kind: 'drop', deviceId: order.cut })();
+  process.send?.(order);
 });
 process.once('disconnect', () => {
   session.close();

@@ -18,7 +18,7 @@ export interface AzureReady {
   readonly credentials: readonly Credential[];
 }
 
-/** What the emulator's process is told: whose connections to cut. */
+/** Whose connections to cut: what the emulator's process is told, and what it says when it has done it. */
 export interface CutOrder {
   readonly cut: string;
 }
@@ -34,21 +34,23 @@ export async function startAzureServer(devices: number): Promise<AzureServer> {
   const script = fileURLToPath(new URL('../dist/azure-process.js', import.meta.url));
   const child = fork(script, [String(devices)], { env: processEnvironment(), execArgv: [] });
   const exited = once(child, 'exit');
-  const ended = exited.then(() => {
-    throw new Error('The emulator ended; what it said stands above.');
-  });
-  ended.catch(() => undefined);
-  const answer = (): Promise<unknown[]> => Promise.race([once(child, 'message'), ended]);
-  const [ready] = (await answer()) as [AzureReady];
+  const [ready] = (await Promise.race([once(child, 'message'), exited.then(fail)])) as [AzureReady];
+  const cutting = new Map<string, () => void>();
+  child.on('message', ({ cut }: CutOrder) => cutting.get(cut)?.());
   return {
     ...ready,
-    cut: async (deviceId) => {
-      child.send({ cut: deviceId } satisfies CutOrder);
-      await answer();
-    },
+    cut: (deviceId) =>
+      new Promise((resolve) => {
+        cutting.set(deviceId, resolve);
+        child.send({ cut: deviceId } satisfies CutOrder);
+      }),
     stop: async () => {
       child.disconnect();
       await exited;
     },
   };
+}
+
+function fail(): never {
+  throw new Error('The emulator ended before it was ready; what it said stands above.');
 }
