@@ -272,6 +272,19 @@ describe('a move to another DPS', () => {
     expect(place(again)).toBe(contoso.azure.hub(otherHub).hostName);
     expect(again.events.filter(({ type }) => type === 'connecting')).toHaveLength(1);
   });
+
+  it('is over where the device is given its hub after a restart', async () => {
+    const watched = await start('given-its-hub');
+    contoso.azure.faults.add({ kind: 'dpsDown', dps: otherDps });
+    watched.agent.reprovision({ idScope: otherIdScope, endpoint });
+    await watched.next('provisioning', ({ idScope }) => idScope === otherIdScope);
+    await watched.agent.stop(0);
+    contoso.azure.faults.clear();
+    const connectTo = { hostName: contoso.hub.hostName, deviceId: 'given-its-hub' };
+    const again = await start(watched.identity, { connectTo });
+    expect(again.events.filter(({ type }) => type === 'provisioning')).toHaveLength(0);
+    expect(place(again)).toBe(contoso.hub.hostName);
+  });
 });
 
 describe('a device whose place changes', () => {

@@ -33,6 +33,7 @@ interface KeptAssignment extends Assignment {
 
 /** Where the device was told to go. */
 interface Move extends ProvisioningService {
+  readonly configuredIdScope: string;
   readonly tries: number;
 }
 
@@ -108,11 +109,15 @@ export class HubFinder {
 
   /** The next registration goes to this DPS; where it doesn't take the device, everything stays as it is. */
   moveTo(service: ProvisioningService): void {
-    this.#options.store.put(moveName, { ...service, tries: 0 });
+    const { connectTo, store } = this.#options;
+    if ('idScope' in connectTo) store.put(moveName, { ...service, configuredIdScope: connectTo.idScope, tries: 0 });
   }
 
+  /** An order from the time of another configuration is over. */
   #move(): Move | undefined {
-    return this.#options.store.get(moveName) as Move | undefined;
+    const { connectTo, store } = this.#options;
+    const move = store.get(moveName) as Move | undefined;
+    return 'idScope' in connectTo && move?.configuredIdScope === connectTo.idScope ? move : undefined;
   }
 
   #keptAssignment(): KeptAssignment | undefined {

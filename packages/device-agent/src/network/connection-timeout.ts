@@ -8,9 +8,6 @@ export interface Progress {
   socket?: { readonly bytesRead: number; readonly bytesWritten: number };
 }
 
-/** A segment of this many bytes passes every network in use; a handshake that stalls beyond it is cut by size. */
-const smallSegment = 1_200;
-
 const mtuAdvice =
   'look at the MTU on the way (VPN, PPPoE, mobile network): lower that of this device (1,280 passes nearly everywhere), or let ICMP "fragmentation needed" through';
 
@@ -48,9 +45,9 @@ function toTlsTimeout(what: string, socket: Progress['socket']): ConnectionError
   const { bytesWritten = 0, bytesRead = 0 } = socket ?? {};
   return new ConnectionError('timeout', {
     detail: `${what} (TCP connected; ${bytesWritten} bytes sent, ${bytesRead} received)`,
-    // Nothing received leaves it open which it is: a server's first flight is large.
+    // Nothing received leaves it open which it is: a server's first flight is large, and from Node 24 on so is the device's.
     advice:
-      bytesRead > 0 || bytesWritten > smallSegment
+      bytesRead > 0
         ? `Small packets pass and large ones vanish: ${mtuAdvice}.`
         : `Look for a firewall that lets connections begin and then swallows them; or ${mtuAdvice}.`,
   });
