@@ -22,3 +22,19 @@ export const systemClock: Clock = {
       signal.addEventListener('abort', onAbort, { once: true });
     }),
 };
+
+/**
+ * Waits for the time to pass or for one of the signals, whichever comes first. (`AbortSignal.any` leaves a trace of each wait at a
+ * signal that lives as long as the agent.)
+ */
+export async function pause(clock: Clock, milliseconds: number, signals: readonly AbortSignal[]): Promise<void> {
+  const over = new AbortController();
+  const end = (): void => over.abort();
+  if (signals.some(({ aborted }) => aborted)) return;
+  for (const signal of signals) signal.addEventListener('abort', end);
+  try {
+    await clock.delay(milliseconds, over.signal).catch(() => undefined);
+  } finally {
+    for (const signal of signals) signal.removeEventListener('abort', end);
+  }
+}

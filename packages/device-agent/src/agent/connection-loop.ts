@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import { pause, type Clock } from '../clock.ts';
 import { DeviceAgentError, textOf } from '../errors.ts';
 import { closed, connected, retrying, type ConnectionState } from './connection-status.ts';
 import type { Destination } from './fleet.ts';
@@ -139,7 +139,7 @@ export class ConnectionLoop {
     const { clock, signal } = this.#options;
     if (delayMs <= 0 || this.#redirection) return;
     this.#wake = new AbortController();
-    await clock.delay(delayMs, AbortSignal.any([signal, this.#wake.signal])).catch(() => undefined);
+    await pause(clock, delayMs, [signal, this.#wake.signal]);
   }
 
   #end(state: ConnectionState, error: DeviceAgentError | undefined): DeviceAgentError | undefined {

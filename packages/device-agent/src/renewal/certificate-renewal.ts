@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { systemClock, type Clock } from '../clock.ts';
+import { pause, systemClock, type Clock } from '../clock.ts';
 import { DeviceAgentError, textOf, type DeviceAgentErrorCode } from '../errors.ts';
 import { checkValidity, type DeviceIdentity } from '../identity/device-identity.ts';
 import { certificateReport, type CertificateReport } from './certificate-report.ts';
@@ -321,7 +321,7 @@ export class CertificateRenewal {
 
   async #wait(milliseconds: number, signal: AbortSignal): Promise<void> {
     this.#wake = new AbortController();
-    await this.#clock.delay(milliseconds, AbortSignal.any([signal, this.#wake.signal])).catch(() => undefined);
+    await pause(this.#clock, milliseconds, [signal, this.#wake.signal]);
   }
 
   #tell(event: RenewalEvent): void {
