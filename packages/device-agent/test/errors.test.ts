@@ -311,6 +311,16 @@ describe('the agent itself refuses', () => {
     await expect(agentWith(identity).agent.start()).rejects.toMatchObject({ code: 'ERR_AGENT_STATE' });
   });
 
+  it('to start on a folder that can not be made, and to whoever reports right after', async () => {
+    const folder = join(contoso.folder, 'a file');
+    await writeFile(folder, '');
+    const { agent } = agentWith(await issueIdentity(contoso, 'folderless'), { stateFolder: join(folder, 'state') });
+    const starting = rejection(agent.start());
+    expect(() => agent.report({ a: 1 })).toThrow(expect.objectContaining({ code: 'ERR_AGENT_STATE' }));
+    expect(await starting).toMatchObject({ code: 'ERR_AGENT_STATE' });
+    await expect(agent.send({ body: {} })).rejects.toMatchObject({ code: 'ERR_AGENT_STOPPED' });
+  });
+
   it.each([
     ['its hub', (host: string) => ({ hostName: host, deviceId: 'impatient' })],
     ['DPS', (host: string) => ({ idScope: '0ne00000000', endpoint: host })],

@@ -59,12 +59,15 @@ export class DeviceAgent {
           this.#run = this.#createRun({ secure, early, stopping, onConnected: resolve });
         } catch (error) {
           early?.drop();
+          reject(error as Error);
           throw error;
         }
         this.#finished = this.#untilEnd(this.#run).then((error) => {
           reject(error ?? stopped(identity));
           return error;
         });
+        // Only a fault of ours: whoever started it has to hear of it.
+        this.#finished.catch(reject);
       };
       this.#begun = this.#beginSoon(early !== undefined).catch(reject);
     });
@@ -142,10 +145,12 @@ export class DeviceAgent {
   }
 
   async #untilEnd(run: AgentRun): Promise<DeviceAgentError | undefined> {
-    const error = await run.run();
-    this.#run = undefined;
-    this.#undeliveredMessages = run.work.outbox.count;
-    return error;
+    try {
+      return await run.run();
+    } finally {
+      this.#run = undefined;
+      this.#undeliveredMessages = run.work.outbox.count;
+    }
   }
 
   #need(): AgentRun {
