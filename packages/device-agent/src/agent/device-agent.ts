@@ -59,7 +59,7 @@ export class DeviceAgent {
           this.#run = this.#createRun({ secure, early, stopping, onConnected: resolve });
         } catch (error) {
           early?.drop();
-          reject(error as Error);
+          reject(error);
           throw error;
         }
         this.#finished = this.#untilEnd(this.#run).then((error) => {
