@@ -53,13 +53,14 @@ export class DeviceAgent {
     const secure = secureIdentity(identity, this.#options.trustedRootsPem);
     const early = dialEarly(this.#options, secure, stopping.signal);
     await new Promise<void>((resolve, reject) => {
+      const fail: (reason: unknown) => void = reject;
       this.#begin = () => {
         this.#begin = undefined;
         try {
           this.#run = this.#createRun({ secure, early, stopping, onConnected: resolve });
         } catch (error) {
           early?.drop();
-          reject(error);
+          fail(error);
           throw error;
         }
         this.#finished = this.#untilEnd(this.#run).then((error) => {
@@ -67,9 +68,9 @@ export class DeviceAgent {
           return error;
         });
         // Only a fault of ours: whoever started it has to hear of it.
-        this.#finished.catch(reject);
+        this.#finished.catch(fail);
       };
-      this.#begun = this.#beginSoon(early !== undefined).catch(reject);
+      this.#begun = this.#beginSoon(early !== undefined).catch(fail);
     });
   }
 
