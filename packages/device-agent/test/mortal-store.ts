@@ -39,11 +39,6 @@ export class MortalStore implements StateStore {
     this.transaction(() => this.#store.put(name, value));
   }
 
-  async putSoon(name: string, value: unknown): Promise<void> {
-    this.put(name, value);
-    return Promise.resolve();
-  }
-
   remove(name: string): void {
     this.transaction(() => this.#store.remove(name));
   }

@@ -75,21 +75,6 @@ describe('the state store', () => {
     again.close();
   });
 
-  it('shares a commit among all that is put soon, and reads it at once', async () => {
-    const store = openStateStore(folder, 'thermostat-1');
-    store.put('a', 0);
-    const putting = [store.putSoon('a', 1), store.putSoon('b', 2), store.putSoon('a', 3)];
-    expect([store.get('a'), store.get('b')]).toEqual([3, 2]);
-    store.put('b', 4);
-    await Promise.all(putting);
-    expect([store.get('a'), store.get('b')]).toEqual([3, 4]);
-    void store.putSoon('c', 5);
-    store.close();
-    const again = openStateStore(folder, 'thermostat-1');
-    expect([again.get('a'), again.get('b'), again.get('c')]).toEqual([3, 4, 5]);
-    again.close();
-  });
-
   it('does all of a transaction or nothing', () => {
     const store = openStateStore(folder, 'thermostat-1');
     store.put('a', 1);

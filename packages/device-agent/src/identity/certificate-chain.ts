@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { DeviceAgentError } from '../errors.ts';
+import { oneLine } from '../network/certificate-facts.ts';
 
 /** A device's certificate and its issuers, each after the one that it issued. */
 export interface CertificateChain {
@@ -40,11 +41,6 @@ function findIssuer(issued: X509Certificate, candidates: Iterable<X509Certificat
     if (issued.checkIssued(candidate) && issued.verify(candidate.publicKey)) return candidate;
   }
   return undefined;
-}
-
-/** Node writes one attribute a line; people read `CN=..., O=...`. */
-export function oneLine(distinguishedName: string): string {
-  return distinguishedName.split('\n').join(', ');
 }
 
 /** The registration ID that DPS reads from a certificate; undefined where its subject has no CN. */

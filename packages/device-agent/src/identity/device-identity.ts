@@ -1,8 +1,8 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { DeviceAgentError, textOf } from '../errors.ts';
-import { certificateFacts, type CertificateFacts } from '../network/certificate-facts.ts';
-import { commonNameOf, oneLine, orderChain, readCertificates, toThumbprint } from './certificate-chain.ts';
+import { certificateFacts, oneLine, type CertificateFacts } from '../network/certificate-facts.ts';
+import { commonNameOf, orderChain, readCertificates, toThumbprint } from './certificate-chain.ts';
 import { readForTls } from './secure-context.ts';
 import { readPfx } from './pfx.ts';
 import { checkTokenKey, findTokenLeaf, type TokenKey } from './token-key.ts';

@@ -1,11 +1,11 @@
 import type { StoredMessage } from '../telemetry/telemetry-message.ts';
 
 /** IoT Hub's topics for a device (Azure documents, "Communicate with an IoT hub using the MQTT protocol"). */
-export const methodRequests = '$iothub/methods/POST/#';
-export const twinResponses = '$iothub/twin/res/#';
-export const desiredChanges = '$iothub/twin/PATCH/properties/desired/#';
+const methodRequests = '$iothub/methods/POST/#';
+const twinResponses = '$iothub/twin/res/#';
+const desiredChanges = '$iothub/twin/PATCH/properties/desired/#';
 
-export const cloudToDeviceMessages = (deviceId: string): string => `devices/${deviceId}/messages/devicebound/#`;
+const cloudToDeviceMessages = (deviceId: string): string => `devices/${deviceId}/messages/devicebound/#`;
 
 /** The four subscriptions of a device that does everything; a hub allows five. */
 export const everySubscription = (deviceId: string): { topic: string; qos: 0 | 1 }[] => [

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DeviceAgentError } from '../errors.ts';
-import { databaseName, FolderDatabase, type GroupedWrite } from './folder-database.ts';
+import { databaseName, FolderDatabase } from './folder-database.ts';
 
 /** One device's part of a folder's database: assignment, outbox, inbox and twin marks. One agent at a time holds it. */
 export interface StateStore {
@@ -13,8 +13,6 @@ export interface StateStore {
   get(name: string): unknown;
   /** On disk when it returns. */
   put(name: string, value: unknown): void;
-  /** Resolves when it is on disk; shares the wait for the disk with all that is written in this turn. */
-  putSoon(name: string, value: unknown): Promise<void>;
   remove(name: string): void;
   /** Several writes, all or nothing, on disk when it returns. */
   transaction<T>(work: () => T): T;
@@ -80,65 +78,16 @@ function createStore(database: FolderDatabase, device: number, onClose: () => vo
   const read = database.prepare('SELECT value FROM fact WHERE device = ? AND name = ?');
   const write = database.prepare('INSERT OR REPLACE INTO fact VALUES (?, ?, ?)');
   const erase = database.prepare('DELETE FROM fact WHERE device = ? AND name = ?');
-  const soon = new FactsOfTurn((name, value) => write.run(device, name, value));
   return {
     database,
     device,
     get(name) {
-      const value = soon.get(name) ?? (read.get(device, name) as { value: string } | undefined)?.value;
-      return value === undefined ? undefined : (JSON.parse(value) as unknown);
+      const row = read.get(device, name) as { value: string } | undefined;
+      return row && (JSON.parse(row.value) as unknown);
     },
-    put(name, value) {
-      soon.forget(name);
-      write.run(device, name, JSON.stringify(value));
-    },
-    putSoon(name, value) {
-      const settled = soon.add(name, JSON.stringify(value));
-      database.join(soon);
-      return settled;
-    },
-    remove(name) {
-      soon.forget(name);
-      erase.run(device, name);
-    },
+    put: (name, value) => write.run(device, name, JSON.stringify(value)),
+    remove: (name) => erase.run(device, name),
     transaction: (work) => database.transaction(work),
     close: onClose,
   };
-}
-
-/** Facts that wait for the end of the turn; the last value of a name is the one that is written. */
-class FactsOfTurn implements GroupedWrite {
-  readonly #write: (name: string, value: string) => void;
-  readonly #values = new Map<string, string>();
-  #waiting: ((error: DeviceAgentError | undefined) => void)[] = [];
-
-  constructor(write: (name: string, value: string) => void) {
-    this.#write = write;
-  }
-
-  get(name: string): string | undefined {
-    return this.#values.get(name);
-  }
-
-  forget(name: string): void {
-    this.#values.delete(name);
-  }
-
-  add(name: string, value: string): Promise<void> {
-    this.#values.set(name, value);
-    return new Promise((resolve, reject) => {
-      this.#waiting.push((error) => (error ? reject(error) : resolve()));
-    });
-  }
-
-  write(): void {
-    for (const [name, value] of this.#values) this.#write(name, value);
-  }
-
-  settle(error: DeviceAgentError | undefined): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    this.#values.clear();
-    for (const settle of waiting) settle(error);
-  }
 }
