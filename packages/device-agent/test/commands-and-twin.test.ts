@@ -121,6 +121,19 @@ describe('the twin', () => {
     });
   });
 
+  it('goes on where the application leaves no room for what the agent itself reports', async () => {
+    const watched = watchedAgent(contoso, await issueIdentity(contoso, 'twin-full'), {});
+    started.push(watched);
+    const connected = watched.agent.start();
+    const properties = Object.fromEntries(Array.from({ length: 8 }, (_, index) => [`part${index}`, 'x'.repeat(4_080)]));
+    watched.agent.report(properties);
+    await connected;
+    const { error } = await watched.next('twin-failed');
+    expect(error).toMatchObject({ code: 'ERR_AGENT_TWIN', message: expect.stringContaining('bytes') });
+    await watched.next('reported');
+    expect(reported('twin-full')).toEqual(properties);
+  });
+
   it('waits while the hub throttles, and looks again where it failed', async () => {
     const { agent, next, events } = await start('twin-busy', {
       clock: {

@@ -8,7 +8,7 @@ import { generate, parser } from 'mqtt-packet';
 import { ConnectionError } from '../src/network/connection-error.ts';
 import { toTimeout } from '../src/network/connection-timeout.ts';
 import { openStream, type OpenStreamOptions } from '../src/network/open-stream.ts';
-import { addTrustedRoots } from '../src/network/trusted-roots.ts';
+import { trustRoots } from '../src/network/trusted-roots.ts';
 import { startHttpProxy, type HttpProxyOptions } from './http-proxy.ts';
 import { startMiddlebox, type MiddleboxMode } from './middlebox.ts';
 import { makeTlsSite, type TlsSite } from './tls-site.ts';
@@ -22,7 +22,7 @@ beforeAll(async () => {
   azure = await startAzureIot();
   site = makeTlsSite(['localhost', '127.0.0.1', '::1', 'hub.localhost']);
   secureContext = createSecureContext();
-  addTrustedRoots(secureContext, azure.cloud.trustedRootsPem + site.rootPem);
+  trustRoots(secureContext, azure.cloud.trustedRootsPem + site.rootPem);
 });
 
 afterEach(async () => {
@@ -228,7 +228,7 @@ describe('fail', () => {
     const port = await middlebox(mode, await listen(server));
     const large = makeTlsSite(['device'], { bits: 4096 });
     const withCertificate = createSecureContext({ cert: large.cert + large.rootPem, key: large.key });
-    addTrustedRoots(withCertificate, site.rootPem);
+    trustRoots(withCertificate, site.rootPem);
     const error = await failure(`hub.localhost:${port}`, { timeoutMs: 200, secureContext: withCertificate });
     expect(error).toMatchObject({ kind: 'timeout', message: expect.stringMatching(message) });
   });

@@ -127,7 +127,7 @@ export class DeviceWork {
     }
     if (this.#session !== session) return;
     this.#options.onEvent({ type: 'subscribed' });
-    this.#twin.report(this.#options.ownReported());
+    this.#twin.reportOwn(this.#options.ownReported());
     this.#twin.connected(session);
   }
 }

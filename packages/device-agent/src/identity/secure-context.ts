@@ -1,5 +1,5 @@
 import { createSecureContext, type SecureContext } from 'node:tls';
-import { addTrustedRoots } from '../network/trusted-roots.ts';
+import { trustRoots } from '../network/trusted-roots.ts';
 import type { DeviceIdentity } from './device-identity.ts';
 import { openTokenContext } from './token-key.ts';
 
@@ -35,6 +35,6 @@ export function createDeviceSecureContext(
   // Roots are added to it, so it is nobody else's any more.
   if (made) madeBefore.delete(identity);
   const secureContext = made ?? (pkcs11 ? openTokenContext(pkcs11, options) : createSecureContext({ ...options, key }));
-  if (trust === 'beside' && trustedRootsPem !== undefined) addTrustedRoots(secureContext, trustedRootsPem);
+  if (trust === 'beside') trustRoots(secureContext, trustedRootsPem);
   return secureContext;
 }

@@ -4,6 +4,7 @@ import { certificateFacts } from './certificate-facts.ts';
 import { ConnectionError, codeOf, reasonOf } from './connection-error.ts';
 import { formatServerAddress, type ServerAddress } from './server-address.ts';
 import { ignoreErrors, socketEvent } from './socket-event.ts';
+import { addAwaitedRoots } from './trusted-roots.ts';
 
 /**
  * TLS on a socket that is connected, with the server's chain and name verified.
@@ -23,6 +24,7 @@ export async function openTls(
     // Node would destroy the socket together with the certificate that has to be named: verified below instead.
     rejectUnauthorized: false,
   });
+  addAwaitedRoots(secureContext);
   try {
     await socketEvent(secured, 'secureConnect', signal);
   } catch (error) {

@@ -5,14 +5,30 @@ interface NativeContext {
   addCACert(pem: string): void;
 }
 
-/** Given as `ca`, the roots would stand in place of Node's own, and parsing those again for each device takes 15 ms. */
-export function addTrustedRoots(secureContext: SecureContext, rootsPem: string): void {
+/** Roots of contexts that no handshake has begun with. */
+const awaited = new WeakMap<SecureContext, string>();
+
+/**
+ * Trusts roots beside Node's own. Given as `ca` they would stand in place of those, and parsing those again for each device
+ * takes 15 ms; to add to them takes half a millisecond, so that is left until the server has a ClientHello to work on.
+ *
+ * @param rootsPem - PEM
+ */
+export function trustRoots(secureContext: SecureContext, rootsPem: string | undefined): void {
+  if (rootsPem !== undefined) awaited.set(secureContext, rootsPem);
+}
+
+/** For whoever has begun a handshake: OpenSSL looks for roots when it has the server's certificate. */
+export function addAwaitedRoots(secureContext: SecureContext): void {
+  const rootsPem = awaited.get(secureContext);
+  if (rootsPem === undefined) return;
+  awaited.delete(secureContext);
   (secureContext.context as NativeContext).addCACert(rootsPem);
 }
 
 /** For a connection that needs no certificate of the device's, and must not see it. */
 export function createAnonymousContext(trustedRootsPem?: string): SecureContext {
   const secureContext = createSecureContext();
-  if (trustedRootsPem !== undefined) addTrustedRoots(secureContext, trustedRootsPem);
+  trustRoots(secureContext, trustedRootsPem);
   return secureContext;
 }

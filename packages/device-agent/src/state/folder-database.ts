@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import Database from 'libsql';
 import { DeviceAgentError } from '../errors.ts';
@@ -8,6 +8,9 @@ import { stateError } from './state-error.ts';
 
 /** In each state folder. */
 export const databaseName = 'agent.db';
+
+/** Read in a tenth of a millisecond. */
+const longLogBytes = 256 * 1024;
 
 export type SqlValue = string | number | Uint8Array | null;
 
@@ -42,6 +45,8 @@ export class FolderDatabase {
   #turnEnd: NodeJS.Immediate | undefined;
   #isInTransaction = false;
   #isOpen = true;
+  /** Made by this process, and nothing in it has been promised to anybody yet. */
+  #isBlank: boolean;
 
   /** @throws {DeviceAgentError} ERR_AGENT_STATE */
   constructor(folder: string) {
@@ -50,7 +55,8 @@ export class FolderDatabase {
     try {
       const firstMade = mkdirSync(folder, { recursive: true, mode: 0o700 });
       lock = takeFolderLock(folder);
-      if (ensureDatabase(this.file) && firstMade !== undefined) syncParents(folder, firstMade);
+      this.#isBlank = ensureDatabase(this.file);
+      if (this.#isBlank && firstMade !== undefined) syncParents(folder, firstMade);
       this.#database = new Database(this.file);
       this.#database.exec('PRAGMA synchronous = FULL; PRAGMA cache_size = -512; PRAGMA journal_size_limit = 4194304;');
       checkSchemaVersion(
@@ -89,11 +95,14 @@ export class FolderDatabase {
    */
   transaction<T>(work: () => T, isDurable = true): T {
     if (this.#isInTransaction) return work();
-    this.#execute(`PRAGMA synchronous = ${isDurable ? 'FULL' : 'NORMAL'}; BEGIN IMMEDIATE`);
+    // NORMAL would wait for the head of a new log, which the first durable commit does anyway.
+    const level = isDurable ? 'FULL' : this.#isBlank ? 'OFF' : 'NORMAL';
+    this.#execute(`PRAGMA synchronous = ${level}; BEGIN IMMEDIATE`);
     this.#isInTransaction = true;
     try {
       const result = work();
       this.#execute('COMMIT');
+      if (isDurable) this.#isBlank = false;
       return result;
     } catch (error) {
       // A full disk has ended the transaction already.
@@ -137,16 +146,25 @@ export class FolderDatabase {
   /** Gives the folder back; what has joined is committed before. */
   close(): void {
     this.commitGroup();
-    try {
-      // So that the next start has no log to read.
-      this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-    } catch {
-      // A full disk: the log is as good.
-    }
+    this.#shortenLog();
     this.#isOpen = false;
     this.#statements.clear();
     this.#database.close();
     this.#lock.release();
+  }
+
+  /**
+   * A long log makes the next start slow, since it is read then; so does one that has to be begun anew, which waits for the
+   * disk twice before the first commit does.
+   */
+  #shortenLog(): void {
+    const log = statSync(`${this.file}-wal`, { throwIfNoEntry: false });
+    if (!log || log.size <= longLogBytes) return;
+    try {
+      this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    } catch {
+      // A full disk: the log is as good.
+    }
   }
 
   #execute(sql: string): void {

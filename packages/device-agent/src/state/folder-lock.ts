@@ -34,16 +34,26 @@ export function takeFolderLock(folder: string): FolderLock {
     );
   }
   chmodSync(file, 0o600);
-  writeFileSync(holderFile, String(process.pid), { mode: 0o600 });
+  // Only for another process's message: after what the start waits for.
+  const naming = setImmediate(() => nameHolder(holderFile));
   return {
     release: () => {
+      clearImmediate(naming);
       lock.exec('ROLLBACK');
       lock.close();
     },
   };
 }
 
-/** Only for a message: what counts is the lock. */
+function nameHolder(holderFile: string): void {
+  try {
+    writeFileSync(holderFile, String(process.pid), { mode: 0o600 });
+  } catch {
+    // A full disk: the message does without the number.
+  }
+}
+
+/** What counts is the lock. */
 function holderOf(holderFile: string): string {
   try {
     return `process ${readFileSync(holderFile, 'utf8')}`;

@@ -100,6 +100,18 @@ export class DeviceTwin {
     this.#wake();
   }
 
+  /**
+   * Merges what the agent itself reports; `connected` sends it. It is made anew with each connection, so it needs no wait for
+   * the disk, and where it can't be kept the application's work goes on.
+   */
+  reportOwn(properties: JsonObject): void {
+    try {
+      this.#options.store.database.transaction(() => this.#reported.merge(properties), false);
+    } catch (error) {
+      this.#tellFailure(error);
+    }
+  }
+
   /** Resolves when no desired change is being handled. */
   settled(): Promise<void> {
     return this.#handling;
