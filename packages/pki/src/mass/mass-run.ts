@@ -61,9 +61,11 @@ export class MassRun {
     };
     const plans = readBatches(source, reading);
     const ahead: Promise<SignedBatch>[] = [];
+    // Each thread finds its next batch while this thread is busy with what has come out.
+    const mostAhead = Math.max(1, 2 * threads);
     try {
       for (let isMore = true; isMore || ahead.length > 0;) {
-        while (isMore && ahead.length <= threads) {
+        while (isMore && ahead.length < mostAhead) {
           const next = await plans.next();
           isMore = next.done !== true;
           if (!next.done) ahead.push(this.#signAhead(next.value, next.value.length === batchSize));
