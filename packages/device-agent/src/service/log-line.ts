@@ -36,6 +36,14 @@ const wording: Wording = {
   retry: ({ attempt, delayMs, error }) =>
     line('warn', 'trying again later', { attempt, delayMs: Math.round(delayMs), cause: errorFields(error) }),
   'telemetry-acknowledged': ({ messageId }) => line('debug', 'telemetry acknowledged', { messageId }),
+  'telemetry-published': ({ messageId, count, bytes, durationMs, error }) =>
+    line('debug', error ? 'telemetry not acknowledged' : 'telemetry published', {
+      messageId,
+      messages: count,
+      bytes,
+      durationMs: Math.round(durationMs),
+      ...(error && { cause: errorFields(error) }),
+    }),
   'telemetry-kept': ({ count, bytes }) => line('info', 'telemetry waits on disk', { messages: count, bytes }),
   'telemetry-dropped': ({ reason, count }) => line('warn', 'telemetry dropped', { reason, messages: count }),
   'message-completed': ({ messageId }) => line('info', 'message handled', { messageId }),

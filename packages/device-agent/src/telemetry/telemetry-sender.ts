@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { textOf } from '../errors.ts';
+import { textOf, type DeviceAgentError } from '../errors.ts';
 import { BatchJoiner, type Shipment } from './batch.ts';
 import type { OutboxEvent, OutboxOptions } from './outbox-options.ts';
 import type { Outbox } from './outbox.ts';
@@ -7,7 +7,7 @@ import type { StoredMessage } from './telemetry-message.ts';
 
 /** What the sender needs of a connection to the hub. */
 export interface TelemetrySession {
-  /** Resolves when the hub has acknowledged the message (PUBACK). */
+  /** Resolves when the hub has acknowledged the message (PUBACK); rejects with a DeviceAgentError. */
   send(message: StoredMessage): Promise<void>;
   /** Ends a session that no longer works. */
   abandon(reason: string): void;
@@ -126,9 +126,14 @@ export class TelemetrySender {
   #send(session: TelemetrySession, shipment: Shipment): void {
     this.#inFlight.count += 1;
     this.#inFlight.bytes += shipment.message.size;
+    const beganMs = performance.now();
     session.send(shipment.message).then(
-      () => this.#acknowledged(session, shipment),
       () => {
+        this.#tellPublished(shipment, performance.now() - beganMs);
+        this.#acknowledged(session, shipment);
+      },
+      (error: DeviceAgentError) => {
+        this.#tellPublished(shipment, performance.now() - beganMs, error);
         // The next session begins with this message; one that still stands has stopped acknowledging.
         if (this.#session === session) session.abandon('a telemetry message was not acknowledged');
       },
@@ -146,6 +151,19 @@ export class TelemetrySender {
     }
     if (this.#outbox.count === 0) this.#releaseWaiting();
     else if (this.#hasRoom()) this.wake();
+  }
+
+  #tellPublished({ message, items }: Shipment, durationMs: number, error?: DeviceAgentError): void {
+    const { messageId, size, properties } = message;
+    this.#options.onEvent({
+      type: 'telemetry-published',
+      messageId,
+      count: items.length,
+      bytes: size,
+      properties,
+      durationMs,
+      ...(error && { error }),
+    });
   }
 
   #tellKept(): void {
