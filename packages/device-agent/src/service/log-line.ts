@@ -37,12 +37,12 @@ const wording: Wording = {
     line('warn', 'trying again later', { attempt, delayMs: Math.round(delayMs), cause: errorFields(error) }),
   'telemetry-acknowledged': ({ messageId }) => line('debug', 'telemetry acknowledged', { messageId }),
   'telemetry-published': ({ messageId, count, bytes, durationMs, error }) =>
-    line('debug', error ? 'telemetry not acknowledged' : 'telemetry published', {
+    line('debug', error === undefined ? 'telemetry published' : 'telemetry not acknowledged', {
       messageId,
       messages: count,
       bytes,
       durationMs: Math.round(durationMs),
-      ...(error && { cause: errorFields(error) }),
+      ...(error !== undefined && { cause: errorFields(error) }),
     }),
   'telemetry-kept': ({ count, bytes }) => line('info', 'telemetry waits on disk', { messages: count, bytes }),
   'telemetry-dropped': ({ reason, count }) => line('warn', 'telemetry dropped', { reason, messages: count }),

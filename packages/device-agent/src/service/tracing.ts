@@ -11,7 +11,7 @@ import {
   type Tracer,
 } from '@opentelemetry/api';
 import type { AgentEvent } from '../agent/agent-options.ts';
-import type { DeviceAgentError } from '../errors.ts';
+import { DeviceAgentError, textOf } from '../errors.ts';
 import type { TelemetryMessage } from '../telemetry/telemetry-message.ts';
 
 type Published = Extract<AgentEvent, { type: 'telemetry-published' }>;
@@ -35,7 +35,7 @@ export function traceEvents(tracer: Tracer = agentTracer()): (event: AgentEvent)
     open?.end();
     open = tracer.startSpan(name, { attributes });
   };
-  const end = (error?: DeviceAgentError): void => {
+  const end = (error?: unknown): void => {
     if (open) endSpan(open, error);
     open = undefined;
   };
@@ -107,10 +107,11 @@ function tracePublish(tracer: Tracer, event: Published, hub: Attributes): void {
   endSpan(span, event.error);
 }
 
-function endSpan(span: Span, error: DeviceAgentError | undefined): void {
-  if (error) {
-    span.setAttribute('error.type', error.code);
-    span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });
+function endSpan(span: Span, error: unknown): void {
+  if (error !== undefined) {
+    // The fallback is OpenTelemetry's.
+    span.setAttribute('error.type', error instanceof DeviceAgentError ? error.code : '_OTHER');
+    span.setStatus({ code: SpanStatusCode.ERROR, message: textOf(error) });
   }
   span.end();
 }

@@ -1,4 +1,3 @@
-import type { DeviceAgentError } from '../errors.ts';
 import type { BatchOptions } from './batch.ts';
 
 /** How much telemetry waits on disk, how long, and in what shape it goes. The limits hold for each device. */
@@ -34,7 +33,7 @@ export type OutboxEvent =
       readonly properties: Readonly<Record<string, string>>;
       /** From PUBLISH to PUBACK, or to the end of the wait for it; milliseconds. */
       readonly durationMs: number;
-      readonly error?: DeviceAgentError;
+      readonly error?: unknown;
     }
   /** The connection is lost or the agent stops, and so much waits on disk for the next one. */
   | { readonly type: 'telemetry-kept'; readonly count: number; readonly bytes: number }

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { textOf, type DeviceAgentError } from '../errors.ts';
+import { textOf } from '../errors.ts';
 import { BatchJoiner, type Shipment } from './batch.ts';
 import type { OutboxEvent, OutboxOptions } from './outbox-options.ts';
 import type { Outbox } from './outbox.ts';
@@ -7,7 +7,7 @@ import type { StoredMessage } from './telemetry-message.ts';
 
 /** What the sender needs of a connection to the hub. */
 export interface TelemetrySession {
-  /** Resolves when the hub has acknowledged the message (PUBACK); rejects with a DeviceAgentError. */
+  /** Resolves when the hub has acknowledged the message (PUBACK). */
   send(message: StoredMessage): Promise<void>;
   /** Ends a session that no longer works. */
   abandon(reason: string): void;
@@ -132,7 +132,7 @@ export class TelemetrySender {
         this.#tellPublished(shipment, performance.now() - beganMs);
         this.#acknowledged(session, shipment);
       },
-      (error: DeviceAgentError) => {
+      (error: unknown) => {
         this.#tellPublished(shipment, performance.now() - beganMs, error);
         // The next session begins with this message; one that still stands has stopped acknowledging.
         if (this.#session === session) session.abandon('a telemetry message was not acknowledged');
@@ -153,7 +153,7 @@ export class TelemetrySender {
     else if (this.#hasRoom()) this.wake();
   }
 
-  #tellPublished({ message, items }: Shipment, durationMs: number, error?: DeviceAgentError): void {
+  #tellPublished({ message, items }: Shipment, durationMs: number, error?: unknown): void {
     const { messageId, size, properties } = message;
     this.#options.onEvent({
       type: 'telemetry-published',
@@ -162,7 +162,7 @@ export class TelemetrySender {
       bytes: size,
       properties,
       durationMs,
-      ...(error && { error }),
+      ...(error !== undefined && { error }),
     });
   }
 
