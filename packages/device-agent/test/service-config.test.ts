@@ -86,6 +86,13 @@ describe('the configuration of contoso-device', () => {
       { connectTo: { idScope: '0ne00000012', endpoint: 'https://dps' } },
       'connectTo.endpoint: expected a host name, with :port where it needs one, and no https://, found "https://dps"',
     ],
+    [{ provisioningPayload: { model: 'T1', floors: [1, 2] } }, 'none'],
+    [{ provisioningPayload: ['T1'] }, 'provisioningPayload: expected an object, found a list'],
+    [
+      { provisioningPayload: {}, connectTo: { hostName: 'hub', deviceId: 'd' } },
+      'provisioningPayload: expected none beside connectTo.hostName',
+    ],
+    [{ onRefusal: 'stop' }, 'onRefusal: expected "retry-slowly" or "end", found "stop"'],
     [{ connectTo: [] }, 'connectTo: expected an object, found a list'],
   ])('%j is refused: %s', async (change, problem) => {
     const message = await problemOf(JSON.stringify({ ...good, ...change }));

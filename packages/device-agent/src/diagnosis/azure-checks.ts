@@ -120,6 +120,7 @@ async function register(examination: Examination, provisioning: ProvisioningServ
   const assignment = await registerDevice({
     identity: found(examination.findings.identity, 'the identity'),
     provisioning,
+    payload: examination.options.provisioningPayload,
     openStream: opener(examination, chosenTransport(examination, 'dps')),
     signal: examination.options.signal,
     clock: examination.clock,
