@@ -174,6 +174,7 @@ describe('estSource', () => {
       code: 'ERR_AGENT_SERVER_UNTRUSTED',
       failure: 'untrusted-server',
       certificate: { whose: 'server', subject: 'CN=localhost' },
+      advice: expect.stringMatching(/estSource, in a configuration file renewal\.est\.trustedRootsFile/),
     });
   });
 

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { rootSettings } from '../src/network/trusted-roots.ts';
 import { readConfig } from '../src/service/config.ts';
 import { redactSecrets } from '../src/service/redaction.ts';
 import { contosoDevice } from './service-process.ts';
@@ -98,6 +99,17 @@ describe('the configuration of contoso-device', () => {
     const message = await problemOf(JSON.stringify({ ...good, ...change }));
     expect(message).toContain(problem);
     expect(message).not.toContain('hunter2');
+  });
+
+  it.each([
+    ...Object.values(rootSettings).map((setting) => setting.split(' ').at(-1) ?? ''),
+    'proxy.user',
+    'proxy.passwordFile',
+  ])('has the key %s, which advice names', async (key) => {
+    const wrong = key.split('.').reduceRight<unknown>((value, name) => ({ [name]: value }), 3);
+    expect(await problemOf(JSON.stringify({ ...good, ...(wrong as object) }))).toContain(
+      `${key}: expected a string, found 3`,
+    );
   });
 
   it('tells nothing of a file that is none', async () => {

@@ -48,7 +48,7 @@ export async function requestEst(
     return await attempt(server, { timeoutMs, signal: options.signal }, async ({ progress, signal }) => {
       const socket = await reachServer(server, { proxy, progress, signal });
       progress.step = 'tls';
-      const secured = await openTls(socket, { server, secureContext, signal });
+      const secured = await openTls(socket, { server, secureContext, roots: 'est', signal });
       return exchange(secured, { ...options, host, signal });
     });
   } catch (cause) {
