@@ -29,7 +29,27 @@ const connecting: AgentEvent = {
 };
 
 describe('an event in the log', () => {
-  it('says a transition with its cause', () => {
+  it('says a transition with its cause: what happened, and where that is a failure its code', () => {
+    const step = { type: 'transition', from: 'connecting', to: 'waiting', cause: error.message } as const;
+    expect([logLine({ ...step, cause: 'somebody asked' }), logLine({ ...step, error })]).toMatchObject([
+      { level: 'info', message: 'connecting to waiting', fields: { cause: { message: 'somebody asked' } } },
+      {
+        level: 'info',
+        message: 'connecting to waiting',
+        fields: { cause: { code: error.code, advice: 'look there' } },
+      },
+    ]);
+  });
+
+  it('says when there is another try, and why there and then', () => {
+    const retry = { type: 'retry', attempt: 2, delayMs: 1_500.4, why: 'it may heal by itself', error } as const;
+    expect(logLine(retry)).toMatchObject({
+      level: 'warn',
+      fields: { attempt: 2, delayMs: 1_500, why: 'it may heal by itself', cause: { code: error.code } },
+    });
+  });
+
+  it('says a status with its cause', () => {
     expect(logLine(status)).toMatchObject({
       level: 'warn',
       message: 'DisconnectedRetrying: CommunicationError',
