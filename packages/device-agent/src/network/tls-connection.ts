@@ -10,7 +10,7 @@ export interface TlsOptions {
   readonly server: ServerAddress;
   readonly secureContext: SecureContext;
   /** Whose setting the trusted roots are, for advice; default: Azure's. */
-  readonly roots?: keyof typeof rootSettings;
+  readonly roots?: keyof typeof rootSettings | undefined;
   readonly signal: AbortSignal;
 }
 
