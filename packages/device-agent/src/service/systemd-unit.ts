@@ -66,7 +66,10 @@ RestrictNamespaces=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
 SystemCallArchitectures=native
-SystemCallFilter=@system-service
+# V8 protects its code with memory keys, where the processor has them.
+SystemCallFilter=@system-service @pkey
+# What a later Node tries beyond that fails, and doesn't end it.
+SystemCallErrorNumber=EPERM
 # Not MemoryDenyWriteExecute: Node compiles JavaScript to machine code.
 
 [Install]
