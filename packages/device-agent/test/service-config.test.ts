@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { rootSettings } from '../src/network/trusted-roots.ts';
 import { readConfig } from '../src/service/config.ts';
 import { redactSecrets } from '../src/service/redaction.ts';
 import { contosoDevice } from './service-process.ts';
@@ -86,11 +87,29 @@ describe('the configuration of contoso-device', () => {
       { connectTo: { idScope: '0ne00000012', endpoint: 'https://dps' } },
       'connectTo.endpoint: expected a host name, with :port where it needs one, and no https://, found "https://dps"',
     ],
+    [{ provisioningPayload: { model: 'T1', floors: [1, 2] } }, 'none'],
+    [{ provisioningPayload: ['T1'] }, 'provisioningPayload: expected an object, found a list'],
+    [
+      { provisioningPayload: {}, connectTo: { hostName: 'hub', deviceId: 'd' } },
+      'provisioningPayload: expected none beside connectTo.hostName',
+    ],
+    [{ onRefusal: 'stop' }, 'onRefusal: expected "retry-slowly" or "end", found "stop"'],
     [{ connectTo: [] }, 'connectTo: expected an object, found a list'],
   ])('%j is refused: %s', async (change, problem) => {
     const message = await problemOf(JSON.stringify({ ...good, ...change }));
     expect(message).toContain(problem);
     expect(message).not.toContain('hunter2');
+  });
+
+  it.each([
+    ...Object.values(rootSettings).map((setting) => setting.split(' ').at(-1) ?? ''),
+    'proxy.user',
+    'proxy.passwordFile',
+  ])('has the key %s, which advice names', async (key) => {
+    const wrong = key.split('.').reduceRight<unknown>((value, name) => ({ [name]: value }), 3);
+    expect(await problemOf(JSON.stringify({ ...good, ...(wrong as object) }))).toContain(
+      `${key}: expected a string, found 3`,
+    );
   });
 
   it('tells nothing of a file that is none', async () => {

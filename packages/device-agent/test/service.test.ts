@@ -75,8 +75,15 @@ describe('contoso-device run', () => {
     const service = startService(configFile);
     expect(await service.record(said('trying again later'))).toMatchObject({
       level: 'warn',
+      why: 'it may heal by itself',
       cause: { code: 'ERR_AGENT_HUB_UNREACHABLE' },
     });
+    const steps = service.records.filter(({ msg }) => / to (waiting|connecting)$/.test(String(msg)));
+    expect(steps.slice(0, 3)).toMatchObject([
+      { msg: 'stopped to waiting', cause: { message: 'start' } },
+      { msg: 'waiting to connecting', cause: { message: 'the hub is known' } },
+      { msg: 'connecting to waiting', cause: { code: 'ERR_AGENT_HUB_UNREACHABLE' } },
+    ]);
     expect(await service.end('SIGINT')).toBe(0);
     expect(service.records.at(-1)).toMatchObject({ msg: 'stopped', undeliveredMessages: 2 });
   });

@@ -69,7 +69,7 @@ export class ConnectionLoop {
           return this.#end(decision.state, lastError(decision, error, reconnection.attempt));
         }
         course = { to: decision.to, reason: `${decision.why}: ${error.message}` };
-        this.#phase.enter('waiting', error.message);
+        this.#phase.enter('waiting', error.message, error);
         this.#options.onState(decision.state, error);
         this.#options.onRetry(decision, error);
         await this.#wait(decision.afterMs);
@@ -143,7 +143,7 @@ export class ConnectionLoop {
   }
 
   #end(state: ConnectionState, error: DeviceAgentError | undefined): DeviceAgentError | undefined {
-    this.#phase.enter('stopped', error?.message ?? 'stop');
+    this.#phase.enter('stopped', error?.message ?? 'stop', error);
     this.#options.onState(state, error);
     return error;
   }

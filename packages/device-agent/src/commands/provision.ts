@@ -20,12 +20,13 @@ async function provisionOnce({ output }: CommandContext, flags: ConfigFlags): Pr
   }
   const { options, secrets } = await configuredAgent(config);
   output.hide(secrets);
-  const { identity, transport, proxy, trustedRootsPem } = options;
+  const { identity, transport, proxy, trustedRootsPem, provisioningPayload } = options;
   const { payload: _, ...assignment } = await provision({
     identity,
     provisioning: config.connectTo,
     ...(transport !== undefined && { transport }),
     ...(proxy && { proxy }),
+    ...(provisioningPayload && { payload: provisioningPayload }),
     ...(trustedRootsPem !== undefined && { trustedRootsPem }),
   });
   output.result(assignment);

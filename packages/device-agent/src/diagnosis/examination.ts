@@ -19,6 +19,8 @@ export interface DiagnoseOptions {
   readonly identity: IdentitySource;
   /** The device's DPS, or a hub that is known already. */
   readonly connectTo: ProvisioningService | { readonly hostName: string; readonly deviceId: string };
+  /** JSON value for a custom allocation webhook: goes along where the device isn't registered yet. */
+  readonly provisioningPayload?: Record<string, unknown>;
   readonly stateFolder: string;
   /** Default `auto`. */
   readonly transport?: TransportChoice;

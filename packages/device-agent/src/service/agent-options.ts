@@ -20,12 +20,13 @@ export interface Configured<Options> {
  * @throws {DeviceAgentError} ERR_AGENT_CONFIG
  */
 export async function diagnosisOptions(config: ServiceConfig): Promise<Configured<DiagnoseOptions>> {
-  const { connectTo, stateFolder, transport, trustedRootsFile } = config;
+  const { connectTo, provisioningPayload, stateFolder, transport, trustedRootsFile } = config;
   const secrets: string[] = [];
   const proxy = await proxySettings(config, secrets);
   const options = {
     identity: await identitySource(config, secrets),
     connectTo,
+    ...(provisioningPayload && { provisioningPayload }),
     stateFolder,
     transport,
     ...(proxy && { proxy }),
@@ -42,7 +43,7 @@ export async function diagnosisOptions(config: ServiceConfig): Promise<Configure
  */
 export async function configuredAgent(config: ServiceConfig): Promise<Configured<DeviceAgentOptions>> {
   const { options, secrets } = await diagnosisOptions(config);
-  const { keepAliveSeconds, fleet, reprovision } = config;
+  const { keepAliveSeconds, fleet, onRefusal, reprovision } = config;
   const { maxAgeHours, ...outbox } = config.outbox;
   const renewal = await renewalOptions(config, options.proxy);
   return {
@@ -52,6 +53,7 @@ export async function configuredAgent(config: ServiceConfig): Promise<Configured
       outbox: { ...outbox, ...(maxAgeHours !== undefined && { maxAgeMs: maxAgeHours * 3_600_000 }) },
       ...(keepAliveSeconds !== undefined && { keepAliveSeconds }),
       ...(fleet && { fleet }),
+      ...(onRefusal && { onRefusal }),
       ...(reprovision && { reprovision }),
       ...(renewal && { renewal }),
     },

@@ -126,9 +126,14 @@ export class TelemetrySender {
   #send(session: TelemetrySession, shipment: Shipment): void {
     this.#inFlight.count += 1;
     this.#inFlight.bytes += shipment.message.size;
+    const beganMs = performance.now();
     session.send(shipment.message).then(
-      () => this.#acknowledged(session, shipment),
       () => {
+        this.#tellPublished(shipment, performance.now() - beganMs);
+        this.#acknowledged(session, shipment);
+      },
+      (error: unknown) => {
+        this.#tellPublished(shipment, performance.now() - beganMs, error);
         // The next session begins with this message; one that still stands has stopped acknowledging.
         if (this.#session === session) session.abandon('a telemetry message was not acknowledged');
       },
@@ -146,6 +151,19 @@ export class TelemetrySender {
     }
     if (this.#outbox.count === 0) this.#releaseWaiting();
     else if (this.#hasRoom()) this.wake();
+  }
+
+  #tellPublished({ message, items }: Shipment, durationMs: number, error?: unknown): void {
+    const { messageId, size, properties } = message;
+    this.#options.onEvent({
+      type: 'telemetry-published',
+      messageId,
+      count: items.length,
+      bytes: size,
+      properties,
+      durationMs,
+      ...(error !== undefined && { error }),
+    });
   }
 
   #tellKept(): void {
