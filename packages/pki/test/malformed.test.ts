@@ -88,8 +88,13 @@ const limiting = makeRaw({
     extension(
       '2.5.29.30',
       sequence(
-        der(0xa0, sequence(der(0x82, 'contoso.com'))),
-        der(0xa1, sequence(der(0xa4, nameOf('Nobody'))), sequence(der(0x81, 'fabrikam.com'))),
+        der(0xa0, sequence(der(0x82, 'contoso.com')), sequence(der(0x87, Uint8Array.of(10, 0, 0, 0, 255, 0, 0, 0)))),
+        der(
+          0xa1,
+          ...[der(0xa4, nameOf('Nobody')), der(0x81, 'fabrikam.com'), der(0x86, '.fabrikam.com')].map((base) =>
+            sequence(base),
+          ),
+        ),
       ),
       true,
     ),
@@ -98,7 +103,15 @@ const limiting = makeRaw({
 const limited = makeRaw({
   name: 'device-1',
   issuer: limiting,
-  extensions: [extension('2.5.29.17', sequence(der(0x82, 'a.contoso.com'), der(0x86, 'urn:a')))],
+  extensions: [
+    extension(
+      '2.5.29.17',
+      sequence(
+        ...[der(0x81, 'a@contoso.com'), der(0x82, 'a.contoso.com')],
+        ...[der(0x86, 'https://contoso.com/a'), der(0x87, Uint8Array.of(10, 0, 0, 1))],
+      ),
+    ),
+  ],
 });
 const readers: Readonly<Record<string, { good: Uint8Array; run: (bytes: Buffer) => unknown }>> = {
   'certificate, DER': { good: certificate, run: (bytes) => thumbprints(bytes) },
