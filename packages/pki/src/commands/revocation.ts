@@ -85,7 +85,9 @@ async function findOne(inventory: Inventory, which: string): Promise<Certificate
 }
 
 function signCrl(context: CommandContext, flags: CrlFlags): Promise<void> {
-  return withLine(flags, (line) => withInventory(flags, (inventory) => writeCrl(context, flags, { line, inventory })));
+  return withLine(context.output, flags, (line) =>
+    withInventory(flags, (inventory) => writeCrl(context, flags, { line, inventory })),
+  );
 }
 
 async function writeCrl(
