@@ -46,7 +46,7 @@ export interface Credential extends CertificateDetails {
   chainPem: string;
   /** Unencrypted PKCS#8. */
   privateKeyPem: string;
-  /** Of the PFX that they come from, see decodePfx; empty for PEM. */
+  /** Of how the key is encrypted where it comes from, and of the PFX: see decodePfx. */
   weaknesses: readonly string[];
 }
 
@@ -89,15 +89,16 @@ export async function readCredential({ path, keyPath, password }: CredentialLoca
   const text = content.toString('utf8');
   if (!text.includes('-----BEGIN ')) return describeCredential(await decodePfx(content, password ?? ''));
   const keyText = keyPath === undefined ? text : (await readWholeFile(keyPath)).toString('utf8');
+  const weaknesses: string[] = [];
   const keyPem = keyText.includes('-----BEGIN ENCRYPTED PRIVATE KEY-----')
-    ? await decryptPrivateKey(keyText, password ?? '')
+    ? await decryptPrivateKey(keyText, password ?? '', { onWeakness: (sentence) => weaknesses.push(sentence) })
     : keyText;
   const key = parsePrivateKey(keyPem);
   const chain = chainOfKey(key, parseCertificates(text), path);
   return describeCredential({
     chainPem: chainToPem(chain),
     privateKeyPem: encodePem('PRIVATE KEY', privateKeyToPkcs8(key)),
-    weaknesses: [],
+    weaknesses,
   });
 }
 

@@ -7,11 +7,16 @@ import { PkiError } from './errors.ts';
  * @throws {PkiError} ERR_PKI_PASSWORD_EMPTY
  */
 export function passwordBytes(password: string, subject: string): ArrayBuffer {
+  checkPassword(password, subject);
+  return Uint8Array.from(Buffer.from(password, 'utf8')).buffer;
+}
+
+/** @throws {PkiError} ERR_PKI_PASSWORD_EMPTY */
+export function checkPassword(password: string, subject: string): void {
   if (typeof password !== 'string') throw new TypeError('password must be a string.');
   if (password === '') {
     throw new PkiError('ERR_PKI_PASSWORD_EMPTY', `The password for ${subject} is empty: give one.`);
   }
-  return Uint8Array.from(Buffer.from(password, 'utf8')).buffer;
 }
 
 export function wrongPassword(subject: string, cause?: unknown): PkiError {

@@ -1,8 +1,8 @@
-import { createCipheriv, createDecipheriv, pbkdf2, randomBytes, scrypt } from 'node:crypto';
+import { createCipheriv, pbkdf2, randomBytes, scrypt } from 'node:crypto';
 import { promisify } from 'node:util';
 import { Integer, Null, OctetString, Sequence } from 'asn1js';
 import { AlgorithmIdentifier, PBES2Params, PBKDF2Params } from 'pkijs';
-import { unsupported } from './encryption.ts';
+import { decryptCbc, unsupported } from './encryption.ts';
 import type { PkiError } from './errors.ts';
 
 /** How a password becomes a key: PBKDF2-HMAC-SHA-256 with 600,000 iterations, or scrypt with N 16384, r 8, p 5. */
@@ -87,14 +87,7 @@ export async function decryptPbes2(
 ): Promise<Buffer> {
   const { cipher, iv, derive } = readPbes2(algorithm, subject);
   const key = await derive(password, cipher.keyLength);
-  const decipher = createDecipheriv(cipher.name, key, iv);
-  key.fill(0);
-  const first = decipher.update(encrypted);
-  try {
-    return Buffer.concat([first, decipher.final()]);
-  } finally {
-    first.fill(0);
-  }
+  return decryptCbc(cipher.name, { key, iv }, encrypted);
 }
 
 export type Derive = (password: Uint8Array, length: number) => Promise<Buffer>;

@@ -15,7 +15,7 @@ import { chainToPem, parseCertificates } from './certificate.ts';
 import { pkijsEngine, type X509Certificate } from './engine.ts';
 import { pkcs8 } from './encrypted-private-key.ts';
 import { pbes2Parameters } from './encryption.ts';
-import { passwordBytes } from './password.ts';
+import { checkPassword, passwordBytes } from './password.ts';
 import { encodePem } from './pem.ts';
 import { openPfx } from './pfx-reading.ts';
 import { checkKeyMatches, parsePrivateKey, privateKeyToPkcs8 } from './private-key.ts';
@@ -98,7 +98,7 @@ export async function encodePfx(options: PfxOptions): Promise<Uint8Array> {
  */
 export async function decodePfx(pfx: Uint8Array, password: string): Promise<DecodedPfx> {
   if (!(pfx instanceof Uint8Array)) throw new TypeError('pfx must be a Uint8Array.');
-  passwordBytes(password, 'the PFX');
+  checkPassword(password, 'the PFX');
   const { chain, key, weaknesses } = await openPfx(pfx, password);
   return { chainPem: chainToPem(chain), privateKeyPem: encodePem('PRIVATE KEY', privateKeyToPkcs8(key)), weaknesses };
 }

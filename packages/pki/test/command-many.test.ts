@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import Libsql from 'libsql';
 import { describeProgress } from '../src/commands/progress-bar.ts';
 import { createDeviceRequest, openDeviceBundle, verifyChain } from '../src/index.ts';
-import { initFolder, resultOf, runCommand } from './command-runner.ts';
+import { hasTerminal, initFolder, resultOf, runCommand, runOnTerminal } from './command-runner.ts';
 import { inTemporaryFolder } from './fixtures.ts';
 import { itSaysWhetherOpenSslIsThere, itWithOpenSsl, openSsl } from './openssl-cli.ts';
 
@@ -137,6 +137,22 @@ describe('contoso-pki many', () => {
       });
     });
   }, 60_000);
+
+  (hasTerminal ? itWithOpenSsl : it.skip)(
+    'draws progress at a terminal (skipped without `script` of util-linux), and takes it away at the end',
+    () =>
+      inTemporaryFolder(async (folder) => {
+        await initFolder(folder);
+        makeStation(folder);
+        await writeFile(join(folder, 'order.txt'), Array.from({ length: 3000 }, (_, index) => `d${index}\n`).join(''));
+        const seen = await runOnTerminal(folder, [
+          ...['many', 'order.txt', '--line', 'line-1', '--recipient', 'station.pem', '--batch-size', '100'],
+        ]);
+        expect(seen).toMatch(/\r\[[#-]{24}\] [\d,]+ of 3,000, [\d,]+\/s/);
+        expect(seen).toContain('\r\u001b[Kissued');
+      }),
+    60_000,
+  );
 
   it('draws progress in one line', () => {
     const progress = {

@@ -1,10 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createDeviceRequest, readCredential, readCrl, verifyChain } from '../src/index.ts';
+import { openInventory } from '../src/inventory/index.ts';
+import { keyIdentifier } from '../src/key-identifier.ts';
+import { publicKeyToDer } from '../src/private-key.ts';
 import { initFolder, passwords, resultOf, runCommand } from './command-runner.ts';
 import { inTemporaryFolder } from './fixtures.ts';
+import { certificateOf, responsible } from './inventory-engines.ts';
 
 const secrets = Object.values(passwords);
 
@@ -107,6 +111,27 @@ describe('contoso-pki', () => {
       expect(bad.exitCode).toBe(1);
       expect(bad.lines[0]).toMatchObject({ finding: { code: 'CHAIN_REVOKED', severity: 'error' } });
       expect(bad.lines.at(-1)).toMatchObject({ error: { code: 'ERR_PKI_CHAIN_INVALID' } });
+    });
+  }, 60_000);
+
+  it('keeps a revoked certificate on the list for a year after its end', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await initFolder(folder);
+      const { publicKey } = new X509Certificate(await readFile(join(folder, 'pki/line-1.cer.pem')));
+      const inventory = await openInventory(join(folder, 'pki/inventory.db'));
+      const endedBefore = (days: number): Date => new Date(Date.now() - days * 86_400_000);
+      const certificates = [1, 364, 366].map((days) => certificateOf(`d${days}`, { notAfter: endedBefore(days) }));
+      const lineKeyIdentifier = keyIdentifier(publicKeyToDer(publicKey));
+      await inventory.record({ ...responsible, issued: { line: 'line-1', lineKeyIdentifier, certificates } });
+      for (const { serialNumber } of certificates) {
+        await inventory.revoke({ ...responsible, serialNumber, reason: 'keyCompromise' });
+      }
+      await inventory.close();
+      const { path } = await resultOf(folder, 'crl', '--line', 'line-1');
+      const { revoked } = readCrl(await readFile(join(folder, String(path))));
+      expect(revoked.map(({ serialNumber }) => serialNumber)).toEqual(
+        certificates.slice(0, 2).map(({ serialNumber }) => serialNumber),
+      );
     });
   }, 60_000);
 

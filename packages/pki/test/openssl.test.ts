@@ -211,8 +211,8 @@ describe('we take what OpenSSL writes', () => {
   });
 
   itWithOpenSsl.each([
-    ['triple DES of PKCS#12', ['-v1', 'PBE-SHA1-3DES']],
     ['Camellia', ['-v2', 'camellia256']],
+    ['ARIA', ['-v2', 'aria-128-cbc']],
   ])('key: not %s, and says so', async (_name, options) => {
     const { device } = await createFactory();
     const args = ['pkcs8', '-topk8', ...options, '-passout', `pass:${password}`];

@@ -78,7 +78,8 @@ async function createLine(context: CommandContext, lineName: string, flags: Line
       "A line's key in a token takes three walks: --request on its machine, --sign on the root's, --import on its own again.",
     );
   }
-  await withAuthority({ folder, name: rootName, kind: 'root', passwordFile: rootPasswordFile }, async (root) => {
+  const rootPlace = { folder, name: rootName, kind: 'root', passwordFile: rootPasswordFile } as const;
+  await withAuthority(output, rootPlace, async (root) => {
     const need = { name: 'line', label: `new line "${lineName}"`, file, isNew: true } as const;
     const password = await readPassword(need);
     const line = await createLineAuthority(root, { lineName, validityDays, keyAlgorithm });

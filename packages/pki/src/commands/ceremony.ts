@@ -66,7 +66,7 @@ async function sign(
 ): Promise<void> {
   const { folder, days: validityDays } = flags;
   const csr = await readWholeFile(flags.sign);
-  await withAuthority(rootPlace(flags), async (root) => {
+  await withAuthority(output, rootPlace(flags), async (root) => {
     const signed = await signAuthorityRequest(root, csr.toString('utf8'), { lineName, validityDays });
     output.result({ ...describe(signed), ...(await writeChain(folder, lineName, signed)) });
   });
@@ -91,7 +91,7 @@ async function take(
       `${flags.import} is no chain to that root: ${problems.map(({ message }) => message).join(' ')}`,
     );
   }
-  await withKey(linePlace(lineName, flags), async (key) => {
+  await withKey(output, linePlace(lineName, flags), async (key) => {
     const line = openAuthority({ chainPem, key });
     output.result({ ...describe(line), ...(await writeChain(folder, lineName, line)) });
   });

@@ -69,8 +69,13 @@ export function addLineOptions(command: Command, what: string): Command {
 }
 
 /** Opens the line for as long as the work takes. */
-export function withLine<T>(flags: LineFlags, work: (line: CertificateAuthority) => Promise<T>): Promise<T> {
-  return withAuthority({ ...flags, name: flags.line, kind: 'line', passwordFile: flags.linePasswordFile }, work);
+export function withLine<T>(
+  output: Output,
+  flags: LineFlags,
+  work: (line: CertificateAuthority) => Promise<T>,
+): Promise<T> {
+  const place = { ...flags, name: flags.line, kind: 'line', passwordFile: flags.linePasswordFile } as const;
+  return withAuthority(output, place, work);
 }
 
 export function responsibleOf({ station, orderedBy }: InventoryFlags): Responsible {

@@ -104,7 +104,7 @@ async function runOrder<Item extends string | RequestItem>(
       bar.end();
     }
   };
-  await withLine(flags, (line) => withInventory(flags, (inventory) => issue(line, inventory)));
+  await withLine(output, flags, (line) => withInventory(flags, (inventory) => issue(line, inventory)));
   const { issued = 0, skipped = 0, refused = 0, ratePerSecond = 0 } = last ?? {};
   output.result({ issued, skipped, refused, files: receiver.files, folder: out, perSecond: Math.round(ratePerSecond) });
   if (refused > 0) {

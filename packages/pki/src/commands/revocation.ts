@@ -85,7 +85,9 @@ async function findOne(inventory: Inventory, which: string): Promise<Certificate
 }
 
 function signCrl(context: CommandContext, flags: CrlFlags): Promise<void> {
-  return withLine(flags, (line) => withInventory(flags, (inventory) => writeCrl(context, flags, { line, inventory })));
+  return withLine(context.output, flags, (line) =>
+    withInventory(flags, (inventory) => writeCrl(context, flags, { line, inventory })),
+  );
 }
 
 async function writeCrl(
@@ -122,11 +124,17 @@ async function writeCrl(
   });
 }
 
+/**
+ * RFC 5280 section 3.3: an entry stays until a list has it that was issued after the certificate's end. Lists come out more
+ * often than once a year.
+ */
+const keptMs = 365 * dayMs;
+
 /** What is revoked, and what was abandoned: nobody should have its key, and if somebody has, it is of no use. */
 async function findRevoked(inventory: Inventory, lineKeyIdentifier: string, now: Date): Promise<RevokedCertificate[]> {
   const revoked: RevokedCertificate[] = [];
   for await (const record of inventory.find({ lineKeyIdentifier, states: ['revoked', 'abandoned'] })) {
-    if (record.notAfter < now) continue;
+    if (record.notAfter.getTime() + keptMs < now.getTime()) continue;
     const { serialNumber, changedAt: revokedAt, reason = 'superseded' } = record;
     revoked.push({ serialNumber, revokedAt, reason });
   }

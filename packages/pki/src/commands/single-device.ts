@@ -21,6 +21,7 @@ import {
   type CommandContext,
   type LineFlags,
 } from './context.ts';
+import type { Output } from './output.ts';
 import { addPasswordOption, readPassword } from './password.ts';
 
 interface IssueFlags extends LineFlags {
@@ -81,6 +82,7 @@ async function issueDevice({ output }: CommandContext, registrationId: string, f
   const { out: folder, keyPem, keyAlgorithm, renew, devicePasswordFile: file } = flags;
   const password = await readPassword({ name: 'device', label: `PFX of "${registrationId}"`, file, isNew: true });
   await issueOne(registrationId, flags, {
+    output,
     ...issueOptions(flags),
     keyAlgorithm,
     receiver: {
@@ -102,6 +104,7 @@ async function signRequest({ output }: CommandContext, file: string, flags: CsrF
     ...(registrationId !== undefined && { registrationId }),
   };
   await issueOne(item, flags, {
+    output,
     ...issueOptions(flags),
     receiver: {
       async take([device]) {
@@ -139,7 +142,7 @@ const endOfTime = new Date(8.64e15);
 async function issueOne<Item extends string | RequestItem>(
   item: Item,
   flags: IssueFlags,
-  options: Omit<IssueManyOptions<IssuedFor<Item>>, 'line' | 'inventory'>,
+  { output, ...options }: Omit<IssueManyOptions<IssuedFor<Item>>, 'line' | 'inventory'> & { output: Output },
 ): Promise<void> {
   const issue = async (line: CertificateAuthority, inventory: Inventory): Promise<void> => {
     const run = issueMany([item], { ...options, line, inventory, threads: 0 });
@@ -152,7 +155,7 @@ async function issueOne<Item extends string | RequestItem>(
       'The device has a certificate already, and nothing was issued: --renew gives it a new one. "contoso-pki list" shows what it has.',
     );
   };
-  await withLine(flags, (line) => withInventory(flags, (inventory) => issue(line, inventory)));
+  await withLine(output, flags, (line) => withInventory(flags, (inventory) => issue(line, inventory)));
 }
 
 /** Which of the certificates is the one in a file: an interruption may have come after it was written. */
