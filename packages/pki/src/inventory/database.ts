@@ -18,6 +18,8 @@ export interface Database extends Queryable {
    * @throws {UniqueViolation}
    */
   transaction<T>(work: (transaction: Queryable) => Promise<T>): Promise<T>;
+  /** Reads the inventory as it is when the work begins, whatever others write meanwhile, who don't wait for it. */
+  snapshot<T>(work: (snapshot: Queryable) => Promise<T>): Promise<T>;
   /** Held until it is given back, or this process ends in whatever way; undefined: somebody else holds it. */
   lock(name: string): Promise<(() => Promise<void>) | undefined>;
   close(): Promise<void>;

@@ -52,7 +52,11 @@ export interface Inventory {
   /** @throws {PkiError} ERR_PKI_NOT_IN_INVENTORY */
   history(registrationId: string): Promise<DeviceHistory>;
   auditTrail(): AsyncIterable<AuditEntry>;
-  /** @param marks - entries written down elsewhere at an earlier time, such as `head` of an earlier verification */
+  /**
+   * Checks the inventory as it is when the check begins; others may write meanwhile.
+   *
+   * @param marks - entries written down elsewhere at an earlier time, such as `head` of an earlier verification
+   */
   verifyAudit(marks?: readonly AuditMark[]): Promise<AuditVerification>;
   /**
    * Makes sure that one program at a time issues under a station's name. Given back by calling what it returns, and by the
@@ -92,7 +96,7 @@ export function createInventory(database: Database, { now = () => new Date() }: 
     findCurrent: (registrationIds) => reach(() => findCurrent(database, registrationIds)),
     history: (registrationId) => reach(() => readHistory(database, registrationId)),
     auditTrail: () => reachEach(readTrail(database)),
-    verifyAudit: (marks = []) => reach(() => verifyTrail(database, marks)),
+    verifyAudit: (marks = []) => reach(() => database.snapshot((snapshot) => verifyTrail(snapshot, marks))),
     claimStation: (station) => reach(() => claimStation(database, station)),
     close: () => database.close(),
   };

@@ -52,6 +52,7 @@ export async function openLibsqlDatabase(path: string): Promise<Database> {
       last = turn.catch(() => undefined);
       return turn;
     },
+    snapshot: (work) => inSnapshot(path, work),
     lock: (name) => Promise.resolve(takeLock(path, name)),
     close: async () => {
       await last;
@@ -103,6 +104,17 @@ async function inTransaction<T>(connection: Libsql.Database, work: () => Promise
   } catch (cause) {
     if (connection.inTransaction) connection.exec('ROLLBACK');
     throw isUniqueViolation(cause) ? new UniqueViolation({ cause }) : cause;
+  }
+}
+
+/** A connection of its own: its transaction lasts longer than one question. */
+async function inSnapshot<T>(path: string, work: (snapshot: Queryable) => Promise<T>): Promise<T> {
+  const connection = openConnection(path);
+  try {
+    connection.exec('BEGIN');
+    return await work(queryable(connection));
+  } finally {
+    connection.close();
   }
 }
 

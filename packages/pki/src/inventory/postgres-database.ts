@@ -47,6 +47,7 @@ export async function openPostgresDatabase(connectionString: string): Promise<Da
     dialect,
     ...queryable(pool),
     transaction: (work) => inTransaction(pool, work),
+    snapshot: (work) => inSnapshot(pool, work),
     lock: (name) => takeLock(pool, name),
     close: () => pool.end(),
   };
@@ -102,6 +103,18 @@ async function inTransaction<T>(pool: pg.Pool, work: (transaction: Queryable) =>
     await client.query('ROLLBACK').catch((error: unknown) => (broken = error as Error));
     throw (cause as { code?: unknown }).code === '23505' ? new UniqueViolation({ cause }) : cause;
   } finally {
+    client.release(broken);
+  }
+}
+
+async function inSnapshot<T>(pool: pg.Pool, work: (snapshot: Queryable) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    return await work(queryable(client));
+  } finally {
+    await client.query('ROLLBACK').catch((error: unknown) => (broken = error as Error));
     client.release(broken);
   }
 }
