@@ -130,6 +130,25 @@ describe('contoso-pki', () => {
     });
   }, 60_000);
 
+  it('shows the certificate in use as expiring while its renewal is interrupted, and then what renewed it', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await initFolder(folder);
+      await writeFile(join(folder, 'full'), 'no room for a folder');
+      const device = ['device', 'a', '--line', 'line-1'];
+      const rows = async (...args: string[]): Promise<Record<string, unknown>[]> =>
+        (await runCommand(folder, [...args, '--json'])).lines.flatMap(({ certificate }) =>
+          certificate === undefined ? [] : [certificate as Record<string, unknown>],
+        );
+      const { serialNumber } = await resultOf(folder, ...device, '--days', '20');
+      expect(await runCommand(folder, [...device, '--renew', '--out', 'full'])).toMatchObject({ exitCode: 1 });
+      expect(await rows('expiring', '--within', '30')).toMatchObject([{ serialNumber, state: 'delivered' }]);
+      const renewed = await resultOf(folder, ...device, '--renew');
+      expect(await rows('expiring', '--within', '30')).toEqual([]);
+      const [first] = await rows('list', '--serial', String(serialNumber));
+      expect(first).toMatchObject({ state: 'renewed', renewedBy: renewed['serialNumber'] });
+    });
+  }, 60_000);
+
   it('plans a roll-over as data', async () => {
     await inTemporaryFolder(async (folder) => {
       await initFolder(folder);

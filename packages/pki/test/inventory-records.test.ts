@@ -106,12 +106,44 @@ describeOnBothEngines('inventory', (createPlace) => {
     const renewal = certificateOf('a', { replaces: old });
     const [renewed] = await issue(inventory, renewal);
     expect(renewed).toMatchObject({ generation: 2, state: 'issued' });
+    await inventory.record({ ...responsible, delivered: [{ first: 2, last: 2 }] });
     expect((await collect(inventory.find()))[0]).toMatchObject({ state: 'renewed', renewedBy: renewal.serialNumber });
     await expectRefusal(
       issue(inventory, certificateOf('a', { replaces: old })),
       'ERR_PKI_ALREADY_ISSUED',
       /"a"|two of these/,
     );
+    await inventory.close();
+  });
+
+  it('keeps a certificate in use until the next one is delivered, however often that is interrupted', async () => {
+    const inventory = await (await createPlace()).open();
+    const [old] = await issue(inventory, certificateOf('a'), certificateOf('other'));
+    await inventory.record({ ...responsible, delivered: [{ first: 1, last: 2 }] });
+    const [lost] = await issue(inventory, certificateOf('a', { replaces: old }));
+    const found = async (): Promise<string[]> =>
+      (await inventory.history('a')).certificates.map(
+        ({ generation, state, renewedBy }) => `${generation} ${state} ${renewedBy ?? '-'}`,
+      );
+    expect(await found()).toEqual([`1 delivered ${lost!.serialNumber}`, '2 issued -']);
+    const [next] = await issue(inventory, certificateOf('a', { replaces: lost }));
+    const by = next!.serialNumber;
+    expect(await found()).toEqual([`1 delivered ${by}`, `2 abandoned ${by}`, '3 issued -']);
+    await inventory.record({ ...responsible, delivered: [{ first: 3, last: 4 }] });
+    expect(await found()).toEqual([`1 renewed ${by}`, `2 abandoned ${by}`, '3 delivered -']);
+    expect((await inventory.findCurrent(['other'])).get('other')).toMatchObject({ state: 'delivered' });
+    expect((await inventory.verifyAudit()).problems).toEqual([]);
+    await inventory.close();
+  });
+
+  it('keeps the old certificate in use where the next one is revoked before it is delivered', async () => {
+    const inventory = await (await createPlace()).open();
+    const [old] = await issue(inventory, certificateOf('a'));
+    await inventory.record({ ...responsible, delivered: [{ first: 1, last: 1 }] });
+    const [next] = await issue(inventory, certificateOf('a', { replaces: old }));
+    await inventory.revoke({ ...responsible, serialNumber: next!.serialNumber, reason: 'keyCompromise' });
+    await inventory.record({ ...responsible, delivered: [{ first: 2, last: 2 }] });
+    expect((await collect(inventory.find())).map(({ state }) => state)).toEqual(['delivered', 'revoked']);
     await inventory.close();
   });
 
@@ -186,6 +218,7 @@ describeOnBothEngines('inventory', (createPlace) => {
     const [old] = await issue(inventory, certificateOf('a'), certificateOf('b'));
     await inventory.record({ ...responsible, delivered: [{ first: 1, last: 2 }] });
     const [renewed] = await issue(inventory, certificateOf('a', { replaces: old }));
+    await inventory.record({ ...responsible, delivered: [{ first: 3, last: 3 }] });
     await inventory.revoke({
       station: 'office',
       orderedBy: 'incident 5',
@@ -197,11 +230,12 @@ describeOnBothEngines('inventory', (createPlace) => {
     expect(events.map(({ action, orderedBy, detail }) => [action, orderedBy, detail])).toEqual([
       ['issued', 'order 4711', undefined],
       ['delivered', 'order 4711', undefined],
-      ['renewed', 'order 4711', undefined],
       ['issued', 'order 4711', undefined],
+      ['delivered', 'order 4711', undefined],
+      ['renewed', 'order 4711', undefined],
       ['revoked', 'incident 5', 'keyCompromise'],
     ]);
-    expect(events.map(({ at }) => at.getTime())).toEqual([1, 2, 3, 3, 4].map((step) => start.getTime() + step * 1000));
+    expect(events.map(({ at }) => at.getTime())).toEqual([1, 2, 3, 4, 4, 5].map((step) => start.getTime() + step * 1000));
     await expectRefusal(inventory.history('nobody'), 'ERR_PKI_NOT_IN_INVENTORY', /nobody/);
     await inventory.close();
   });
