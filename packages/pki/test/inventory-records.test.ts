@@ -235,7 +235,9 @@ describeOnBothEngines('inventory', (createPlace) => {
       ['renewed', 'order 4711', undefined],
       ['revoked', 'incident 5', 'keyCompromise'],
     ]);
-    expect(events.map(({ at }) => at.getTime())).toEqual([1, 2, 3, 4, 4, 5].map((step) => start.getTime() + step * 1000));
+    expect(events.map(({ at }) => at.getTime())).toEqual(
+      [1, 2, 3, 4, 4, 5].map((step) => start.getTime() + step * 1000),
+    );
     await expectRefusal(inventory.history('nobody'), 'ERR_PKI_NOT_IN_INVENTORY', /nobody/);
     await inventory.close();
   });
@@ -272,15 +274,14 @@ describeOnBothEngines('inventory', (createPlace) => {
   it('lets one program at a time issue as a station', async () => {
     const place = await createPlace();
     const [one, two] = [await place.open(), await place.open()];
-    const release = await one.claimStation('station-1');
+    const claim = await one.claimStation('station-1');
     await expectRefusal(two.claimStation('station-1'), 'ERR_PKI_STATION_BUSY', /station-1/);
-    await (
-      await two.claimStation('station-2')
-    )();
-    await release();
-    await (
-      await two.claimStation('station-1')
-    )();
+    const other = await two.claimStation('station-2');
+    await other.release();
+    await claim.release();
+    const again = await two.claimStation('station-1');
+    again.check();
+    await again.release();
     await one.close();
     await two.close();
   });

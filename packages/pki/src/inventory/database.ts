@@ -21,8 +21,17 @@ export interface Database extends Queryable {
   /** Reads the inventory as it is when the work begins, whatever others write meanwhile, who don't wait for it. */
   snapshot<T>(work: (snapshot: Queryable) => Promise<T>): Promise<T>;
   /** Held until it is given back, or this process ends in whatever way; undefined: somebody else holds it. */
-  lock(name: string): Promise<(() => Promise<void>) | undefined>;
+  lock(name: string): Promise<Lock | undefined>;
   close(): Promise<void>;
+}
+
+/** A name that one program at a time has. */
+export interface Lock {
+  /** False: the engine has given it back on its own, and somebody else may hold it by now. */
+  readonly isHeld: boolean;
+  /** As Database has it; nothing is written once the lock is lost, even if nobody has noticed that yet. */
+  readonly transaction: Database['transaction'];
+  release(): Promise<void>;
 }
 
 export interface Dialect {
@@ -39,4 +48,14 @@ export class UniqueViolation extends Error {
     super('a unique value is there already', options);
     this.name = 'UniqueViolation';
   }
+}
+
+/** Runs what it is given one after the other. */
+export function takeTurns(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const turn = last.then(work);
+    last = turn.catch(() => undefined);
+    return turn;
+  };
 }

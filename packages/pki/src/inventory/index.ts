@@ -9,6 +9,7 @@ export type { Inventory, InventoryOptions } from './inventory.ts';
 export type { CertificateFilter, DeviceEvent, DeviceHistory } from './queries.ts';
 export type { CertificateRecord, CertificateState, IdRange, NewCertificate } from './record.ts';
 export type { InventoryChanges, Responsible, SigningLine } from './recording.ts';
+export type { StationClaim } from './station-claims.ts';
 
 /**
  * Opens an inventory in a file (libsql, which is SQLite), made where it is missing, mode 0600. Programs on one machine may

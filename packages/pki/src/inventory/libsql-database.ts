@@ -3,7 +3,7 @@ import { chmod, mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import Libsql from 'libsql';
-import { UniqueViolation, type Database, type Dialect, type Queryable, type SqlValue } from './database.ts';
+import { takeTurns, UniqueViolation, type Database, type Dialect, type Queryable, type SqlValue } from './database.ts';
 import { createSchema, fixedColumns } from './schema.ts';
 
 const dialect: Dialect = {
@@ -42,25 +42,28 @@ export async function openLibsqlDatabase(path: string): Promise<Database> {
   await chmod(path, 0o600);
   const reader = openConnection(path);
   const writing = queryable(writer);
-  let last: Promise<unknown> = Promise.resolve();
+  // One connection, one transaction: the next begins when this one has ended.
+  const inTurn = takeTurns();
+  const transaction: Database['transaction'] = (work) => inTurn(() => inTransaction(writer, () => work(writing)));
   return {
     dialect,
     ...queryable(reader),
-    transaction(work) {
-      // One connection, one transaction: the next begins when this one has ended.
-      const turn = last.then(() => inTransaction(writer, () => work(writing)));
-      last = turn.catch(() => undefined);
-      return turn;
-    },
+    transaction,
     snapshot: (work) => inSnapshot(path, work),
-    lock: (name) => Promise.resolve(takeLock(path, name)),
-    close: async () => {
-      await last;
-      reader.close();
-      // Leaves one file, where nobody else is reading it just now.
-      writer.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-      writer.close();
-    },
+    lock: (name) =>
+      promise(() => {
+        const release = takeLock(path, name);
+        return release && { isHeld: true, transaction, release };
+      }),
+    close: () =>
+      inTurn(() =>
+        promise(() => {
+          reader.close();
+          // Leaves one file, where nobody else is reading it just now.
+          writer.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+          writer.close();
+        }),
+      ),
   };
 }
 
