@@ -168,6 +168,8 @@ describe('contoso-pki', () => {
       const { head } = await resultOf(folder, 'audit');
       await resultOf(folder, 'device', 'b', '--line', 'line-1');
       expect(await resultOf(folder, 'audit', '--mark', String(head))).toMatchObject({ isIntact: true, entries: 4 });
+      const unmarked = await runCommand(folder, ['audit']);
+      expect(unmarked).toMatchObject({ exitCode: 0, stderr: expect.stringContaining('--mark') as unknown });
       const other = await runCommand(folder, ['audit', '--mark', `1:${'0'.repeat(64)}`, '--json']);
       expect(other.exitCode).toBe(1);
       expect(other.lines[0]).toMatchObject({ problem: { code: 'AUDIT_MARK_DIFFERENT' } });
@@ -175,6 +177,18 @@ describe('contoso-pki', () => {
       expect(await runCommand(folder, ['audit', '--mark', 'x'])).toMatchObject({ exitCode: 2 });
     });
   }, 60_000);
+
+  it.each([['list'], ['expiring'], ['audit'], ['revoke', 'a', '--reason', 'superseded']])(
+    'fails where there is no inventory, and makes none: %s',
+    async (...args) => {
+      await inTemporaryFolder(async (folder) => {
+        const { exitCode, lines } = await runCommand(folder, [...args, '--folder', 'typo', '--json']);
+        expect(exitCode).toBe(1);
+        expect(lines).toMatchObject([{ error: { code: 'ERR_PKI_INVENTORY_UNAVAILABLE' } }]);
+        expect(await readdir(folder)).toEqual([]);
+      });
+    },
+  );
 
   it('shows no password, and no key', async () => {
     await inTemporaryFolder(async (folder) => {

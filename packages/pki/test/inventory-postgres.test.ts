@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { readFileSync } from 'node:fs';
 import type pg from 'pg';
 import { issueMany, type IssuedCredential } from '../src/index.ts';
 import { openPostgresInventory } from '../src/inventory/index.ts';
@@ -19,6 +20,10 @@ async function administer(database: string, work: (client: pg.Client) => Promise
     await client.end();
   }
 }
+
+/** As docs/inventory.md gives them. */
+const roles =
+  /```sql\n([^`]*)```/.exec(readFileSync(new URL('../docs/inventory.md', import.meta.url), 'utf8'))?.[1] ?? '';
 
 /** As a restart or a fail-over does; resolves when the server has given back what they held. */
 function dropConnections(database: string): Promise<void> {
@@ -93,6 +98,32 @@ describeOnServer(`an inventory in PostgreSQL${postgresProblem === undefined ? ''
     expect(await collect(inventory.find({ states: ['delivered'] }))).toHaveLength(18);
     await inventory.close();
   }, 20_000);
+
+  it('needs no more rights than its work takes: a station appends, an auditor reads', async () => {
+    const owner = await openPostgresInventory(database);
+    await issueIds(['a'], { line: await createLine(), inventory: owner, ...order });
+    await administer(database, (client) => client.query(roles));
+    const as = (role: string): string => database.replace('postgres@', `${role}@`);
+    const station = await openPostgresInventory(as('station'));
+    await issueIds(['b'], { line: await createLine(), inventory: station, ...order });
+    const auditor = await openPostgresInventory(as('auditor'), { mustExist: true });
+    expect(await auditor.verifyAudit()).toMatchObject({ isIntact: true, certificates: 2 });
+    const [record] = await collect(auditor.find());
+    const revoking = auditor.revoke({ ...order, serialNumber: record!.serialNumber, reason: 'superseded' });
+    await expectRefusal(revoking, 'ERR_PKI_INVENTORY_UNAVAILABLE', /permission denied/);
+    for (const sql of [
+      'DROP TRIGGER certificate_fixed ON certificate',
+      'TRUNCATE certificate',
+      'DELETE FROM certificate',
+    ]) {
+      await administer(as('station'), async (client) => {
+        await expect(client.query(sql)).rejects.toThrow(/must be owner|permission denied/);
+      });
+    }
+    await owner.close();
+    await station.close();
+    await auditor.close();
+  });
 
   it('gives a station back that is still claimed when it is closed', async () => {
     const [one, two] = [await openPostgresInventory(database), await openPostgresInventory(database)];

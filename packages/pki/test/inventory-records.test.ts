@@ -50,6 +50,18 @@ describeOnBothEngines('inventory', (createPlace) => {
     await again.close();
   });
 
+  it('is made where it is missing, unless it must be there', async () => {
+    const place = await createPlace();
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      await expectRefusal(place.open({ mustExist: true }), 'ERR_PKI_INVENTORY_UNAVAILABLE', /no inventory/);
+    }
+    await (await place.open()).close();
+    const inventory = await place.open({ mustExist: true });
+    await issue(inventory, certificateOf('a'));
+    expect((await inventory.verifyAudit()).certificates).toBe(1);
+    await inventory.close();
+  });
+
   it('refuses a registration ID that another station has issued, and writes nothing of the batch', async () => {
     const place = await createPlace();
     const [one, two] = [await place.open(), await place.open()];

@@ -4,7 +4,7 @@ export type SqlValue = string | number | Uint8Array | null;
 /** Runs SQL with parameters `?1`, `?2`, and so on. */
 export interface Queryable {
   query<Row>(sql: string, parameters?: readonly SqlValue[]): Promise<Row[]>;
-  /** @returns how many rows were changed */
+  /** Several statements in one go are taken where there are no parameters. @returns how many rows were changed */
   run(sql: string, parameters?: readonly SqlValue[]): Promise<number>;
 }
 
@@ -35,7 +35,10 @@ export interface Lock {
 }
 
 export interface Dialect {
+  /** What makes the tables, and all that belongs to them. */
   readonly schema: string;
+  /** Rows with one column `name`: tables, indexes and triggers that are there. */
+  readonly namesOfWhatIsThere: string;
   /** Rows from JSON, ?1: see `certificateJson` in issuing.ts; ?2: the id before the first, ?3: sequence of the audit entry. */
   readonly insertCertificates: string;
   /** JSON array of text, ?1, as rows with one column `value`. */

@@ -19,6 +19,8 @@ import {
 export interface InventoryOptions {
   /** Default: now. */
   now?: () => Date;
+  /** Whether a missing inventory is refused (ERR_PKI_INVENTORY_UNAVAILABLE) and not made; default false. */
+  mustExist?: boolean;
 }
 
 /**

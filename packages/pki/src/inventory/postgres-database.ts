@@ -11,7 +11,7 @@ import {
   type SqlValue,
 } from './database.ts';
 import { PkiError } from '../errors.ts';
-import { createSchema, fixedColumns } from './schema.ts';
+import { createSchema, fixedColumns, prepareSchema } from './schema.ts';
 
 const dialect: Dialect = {
   schema: createSchema({
@@ -23,8 +23,13 @@ const dialect: Dialect = {
       CREATE OR REPLACE TRIGGER audit_entry_fixed BEFORE UPDATE OR DELETE ON audit_entry
         FOR EACH ROW EXECUTE FUNCTION refuse_change();
       CREATE OR REPLACE TRIGGER certificate_fixed BEFORE DELETE OR UPDATE OF ${fixedColumns} ON certificate
-        FOR EACH ROW EXECUTE FUNCTION refuse_change();`,
+        FOR EACH ROW EXECUTE FUNCTION refuse_change();
+      CREATE OR REPLACE TRIGGER audit_entry_kept BEFORE TRUNCATE ON audit_entry EXECUTE FUNCTION refuse_change();
+      CREATE OR REPLACE TRIGGER certificate_kept BEFORE TRUNCATE ON certificate EXECUTE FUNCTION refuse_change();`,
   }),
+  namesOfWhatIsThere: `
+    SELECT relname AS name FROM pg_class WHERE relkind IN ('r', 'i') AND pg_table_is_visible(oid)
+    UNION ALL SELECT tgname FROM pg_trigger WHERE tgrelid IN (to_regclass('audit_entry'), to_regclass('certificate'))`,
   insertCertificates: `
     INSERT INTO certificate
     SELECT ?2::bigint + place, value->>0, (value->>1)::integer, decode(value->>2, 'hex'), decode(value->>3, 'hex'),
@@ -45,7 +50,7 @@ const writerLock = 0x706b69;
  *
  * @param connectionString - as libpq takes it; what it leaves out comes from PGHOST, PGUSER, PGPASSWORD and so on
  */
-export async function openPostgresDatabase(connectionString: string): Promise<Database> {
+export async function openPostgresDatabase(connectionString: string, mustExist: boolean): Promise<Database> {
   const { default: postgres } = await importDriver();
   const settings = { connectionString, types: withNumbers(postgres.types), connectionTimeoutMillis: patienceMs };
   const pool = new postgres.Pool({ ...settings, max: 4 });
@@ -61,12 +66,10 @@ export async function openPostgresDatabase(connectionString: string): Promise<Da
     lock: (name) => takeLock(new postgres.Client(settings), name),
     close: () => pool.end(),
   };
-  await database
-    .transaction((transaction) => transaction.run(dialect.schema))
-    .catch(async (error: unknown) => {
-      await pool.end();
-      throw error;
-    });
+  await prepareSchema(database, { mustExist, place: 'this database' }).catch(async (error: unknown) => {
+    await pool.end();
+    throw error;
+  });
   return database;
 }
 
