@@ -155,6 +155,25 @@ describe('contoso-pki', () => {
     });
   }, 60_000);
 
+  it('shows the certificate in use as expiring while its renewal is interrupted, and then what renewed it', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await initFolder(folder);
+      await writeFile(join(folder, 'full'), 'no room for a folder');
+      const device = ['device', 'a', '--line', 'line-1'];
+      const rows = async (...args: string[]): Promise<Record<string, unknown>[]> =>
+        (await runCommand(folder, [...args, '--json'])).lines.flatMap(({ certificate }) =>
+          certificate === undefined ? [] : [certificate as Record<string, unknown>],
+        );
+      const { serialNumber } = await resultOf(folder, ...device, '--days', '20');
+      expect(await runCommand(folder, [...device, '--renew', '--out', 'full'])).toMatchObject({ exitCode: 1 });
+      expect(await rows('expiring', '--within', '30')).toMatchObject([{ serialNumber, state: 'delivered' }]);
+      const renewed = await resultOf(folder, ...device, '--renew');
+      expect(await rows('expiring', '--within', '30')).toEqual([]);
+      const [first] = await rows('list', '--serial', String(serialNumber));
+      expect(first).toMatchObject({ state: 'renewed', renewedBy: renewed['serialNumber'] });
+    });
+  }, 60_000);
+
   it('plans a roll-over as data', async () => {
     await inTemporaryFolder(async (folder) => {
       await initFolder(folder);
@@ -174,6 +193,8 @@ describe('contoso-pki', () => {
       const { head } = await resultOf(folder, 'audit');
       await resultOf(folder, 'device', 'b', '--line', 'line-1');
       expect(await resultOf(folder, 'audit', '--mark', String(head))).toMatchObject({ isIntact: true, entries: 4 });
+      const unmarked = await runCommand(folder, ['audit']);
+      expect(unmarked).toMatchObject({ exitCode: 0, stderr: expect.stringContaining('--mark') as unknown });
       const other = await runCommand(folder, ['audit', '--mark', `1:${'0'.repeat(64)}`, '--json']);
       expect(other.exitCode).toBe(1);
       expect(other.lines[0]).toMatchObject({ problem: { code: 'AUDIT_MARK_DIFFERENT' } });
@@ -181,6 +202,18 @@ describe('contoso-pki', () => {
       expect(await runCommand(folder, ['audit', '--mark', 'x'])).toMatchObject({ exitCode: 2 });
     });
   }, 60_000);
+
+  it.each([['list'], ['expiring'], ['audit'], ['revoke', 'a', '--reason', 'superseded']])(
+    'fails where there is no inventory, and makes none: %s',
+    async (...args) => {
+      await inTemporaryFolder(async (folder) => {
+        const { exitCode, lines } = await runCommand(folder, [...args, '--folder', 'typo', '--json']);
+        expect(exitCode).toBe(1);
+        expect(lines).toMatchObject([{ error: { code: 'ERR_PKI_INVENTORY_UNAVAILABLE' } }]);
+        expect(await readdir(folder)).toEqual([]);
+      });
+    },
+  );
 
   it('shows no password, and no key', async () => {
     await inTemporaryFolder(async (folder) => {

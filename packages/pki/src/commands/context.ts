@@ -51,10 +51,15 @@ export function addInventoryOptions(command: Command): Command {
     .option('--ordered-by <text>', 'purchase order, ticket or person, for the inventory', user);
 }
 
-/** Opens the inventory for as long as the work takes. */
-export async function withInventory<T>(flags: InventoryFlags, work: (inventory: Inventory) => Promise<T>): Promise<T> {
+/** Opens the inventory for as long as the work takes. With `mustExist` a missing one is not made: for who looks into it, or changes what is there. */
+export async function withInventory<T>(
+  flags: InventoryFlags,
+  work: (inventory: Inventory) => Promise<T>,
+  options: { mustExist?: boolean } = {},
+): Promise<T> {
   const place = flags.inventory ?? join(flags.folder, 'inventory.db');
-  const inventory = await (/^postgres(ql)?:/.test(place) ? openPostgresInventory(place) : openInventory(place));
+  const open = /^postgres(ql)?:/.test(place) ? openPostgresInventory : openInventory;
+  const inventory = await open(place, options);
   try {
     return await work(inventory);
   } finally {

@@ -7,6 +7,7 @@ import {
   type CertificateFilter,
   type CertificateRecord,
   type CertificateState,
+  type Inventory,
 } from '../inventory/index.ts';
 import {
   addInventoryOptions,
@@ -121,7 +122,7 @@ async function showRecords({ output }: CommandContext, flags: FormatFlags, filte
   if (format !== 'table' && output.json) {
     throw new UsageError('--format says how the records are written, and so does --json: give one of them.');
   }
-  await withInventory(flags, async (inventory) => {
+  const show = async (inventory: Inventory): Promise<void> => {
     const records = inventory.find(filter);
     if (format !== 'table') {
       for await (const text of (format === 'csv' ? exportCsv : exportNdjson)(records)) await output.raw(text);
@@ -133,11 +134,14 @@ async function showRecords({ output }: CommandContext, flags: FormatFlags, filte
       count += 1;
     }
     output.result({ certificates: count });
-  });
+  };
+  await withInventory(flags, show, { mustExist: true });
 }
 
 async function showDevice({ output }: CommandContext, flags: InventoryFlags, device: string): Promise<void> {
-  const { certificates, events } = await withInventory(flags, (inventory) => inventory.history(device));
+  const { certificates, events } = await withInventory(flags, (inventory) => inventory.history(device), {
+    mustExist: true,
+  });
   for (const record of certificates) {
     await output.row('certificate', record, describeRecord(record));
     const { thumbprintSha1, thumbprintSha256 } = record;
@@ -154,12 +158,17 @@ async function showDevice({ output }: CommandContext, flags: InventoryFlags, dev
 
 async function audit({ output }: CommandContext, flags: AuditFlags): Promise<void> {
   const marks = flags.mark === undefined ? [] : [parseMark(flags.mark)];
-  const found = await withInventory(flags, (inventory) => inventory.verifyAudit(marks));
+  const found = await withInventory(flags, (inventory) => inventory.verifyAudit(marks), { mustExist: true });
   for (const problem of found.problems) {
     await output.row('problem', problem, `${problem.code}: ${problem.message}`);
   }
   const { isIntact, entries, certificates, head } = found;
   output.result({ isIntact, entries, certificates, head: `${head.sequence}:${head.hash}` });
+  if (marks.length === 0) {
+    output.warn(
+      'Without a mark an inventory passes too that was replaced as a whole, or whose end was cut off: keep "head" elsewhere, and give it with --mark the next time.',
+    );
+  }
   if (isIntact) return;
   throw new PkiError(
     'ERR_PKI_INVENTORY_ALTERED',

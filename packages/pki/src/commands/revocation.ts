@@ -62,11 +62,12 @@ export function addCrlCommand(program: Command, context: CommandContext): void {
 
 async function revoke({ output }: CommandContext, which: string, flags: RevokeFlags): Promise<void> {
   const { reason } = flags;
-  await withInventory(flags, async (inventory) => {
+  const mark = async (inventory: Inventory): Promise<void> => {
     const { registrationId, serialNumber } = await findOne(inventory, which);
     await inventory.revoke({ ...responsibleOf(flags), serialNumber, reason });
     output.result({ registrationId, serialNumber, reason });
-  });
+  };
+  await withInventory(flags, mark, { mustExist: true });
   output.warn(
     'IoT Hub reads no revocation lists: disable the device there and at DPS too (a disabled individual enrollment), and sign a new list with "contoso-pki crl" for servers of your own.',
   );

@@ -19,6 +19,8 @@ export type IssuedFor<Item extends SourceItem> = Item extends string ? IssuedCre
  * - a run skips what is delivered. What was `issued` only is issued again with a new key and serial number, and the old
  *   certificate is entered as `abandoned`: its key was in memory only, and is gone. (A receiver's `has` is asked first.)
  *
+ * A PostgreSQL server that restarts in between ends the run (ERR_PKI_INVENTORY_UNAVAILABLE): it is one that was interrupted.
+ *
  * So each device ends up with one certificate in use. Without a receiver's `has`, up to a batch of devices (`batchSize`) that
  * came out just before an interruption come out a second time, and the later one counts: whether what an iteration has given
  * out was kept, only a receiver can tell.
@@ -40,6 +42,7 @@ export async function* issueMany<Item extends string | RequestItem>(
       await run.handOver(batch);
       let given = 0;
       for (const device of batch.devices) {
+        run.checkClaim();
         yield device as IssuedFor<Item>;
         // Whoever comes back for more has this one; a receiver has had all of them before.
         given += 1;

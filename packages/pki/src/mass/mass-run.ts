@@ -3,6 +3,7 @@ import { PkiError } from '../errors.ts';
 import { toRanges, type CertificateRecord, type IdRange, type NewCertificate } from '../inventory/record.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { InventoryChanges, Responsible } from '../inventory/recording.ts';
+import type { StationClaim } from '../inventory/station-claims.ts';
 import { admit, type AdmissionRules } from './admission.ts';
 import { BatchSigning, type SignedBatch } from './batch-signing.ts';
 import { keyIdentifier } from '../key-identifier.ts';
@@ -19,7 +20,7 @@ export class MassRun {
   readonly #rules: AdmissionRules;
   readonly #lineKeyIdentifier: string;
   readonly #progress: ProgressCount;
-  readonly #release: (() => Promise<void>) | undefined;
+  readonly #claim: StationClaim | undefined;
   readonly #underWay = new DevicesUnderWay();
 
   static async start(options: IssueManyOptions): Promise<MassRun> {
@@ -39,7 +40,7 @@ export class MassRun {
     }
   }
 
-  private constructor(options: IssueManyOptions & { station: string }, release?: () => Promise<void>) {
+  private constructor(options: IssueManyOptions & { station: string }, claim?: StationClaim) {
     const { line, keyAlgorithm = 'P-256', validityDays, threads = availableParallelism(), total } = options;
     const { station, renewEndingBefore, reissueRevoked = false, now = () => new Date() } = options;
     this.#options = options;
@@ -47,7 +48,7 @@ export class MassRun {
     this.#rules = { station, renewEndingBefore, reissueRevoked };
     this.#signing = new BatchSigning({ line, keyAlgorithm, validityDays, threads, now });
     this.#progress = new ProgressCount(total);
-    this.#release = release;
+    this.#claim = claim;
   }
 
   /** Signs ahead as far as the threads can keep busy, and no further. */
@@ -79,9 +80,15 @@ export class MassRun {
     }
   }
 
+  /** To be asked before a device is handed out: whether this run is still the only one of its station. */
+  checkClaim(): void {
+    this.#claim?.check();
+  }
+
   /** Gives a batch to the receiver, where there is one; its keys are wiped when that has it. */
   async handOver(batch: WrittenBatch): Promise<void> {
     if (batch.devices.length > 0) {
+      this.checkClaim();
       await this.#options.receiver?.take(batch.devices);
       if (this.#options.receiver) {
         batch.taken = batch.devices.length;
@@ -99,7 +106,7 @@ export class MassRun {
       const delivered = this.#underWay.taken;
       if (delivered.length > 0) await this.#record({ delivered });
     } finally {
-      await this.#release?.();
+      await this.#claim?.release();
     }
   }
 
