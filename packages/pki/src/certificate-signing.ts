@@ -17,7 +17,7 @@ import {
   type Name,
 } from './engine.ts';
 import { signatureAlgorithm } from './key-algorithm.ts';
-import { keyIdentifier } from './key-identifier.ts';
+import { authorityKeyIdentifier, keyIdentifier } from './key-identifier.ts';
 import { createSerialNumber } from './serial-number.ts';
 import type { SigningKey } from './signing-key.ts';
 import type { Validity } from './validity.ts';
@@ -48,7 +48,7 @@ export interface CertificateContent {
 export async function signCertificate(signer: Signer, content: CertificateContent): Promise<X509Certificate> {
   const { subject, publicKeyDer, validity, extensions } = content;
   const subjectKeyId = content.subjectKeyId ?? keyIdentifier(publicKeyDer);
-  const issuerKeyId = signer.certificate?.getExtension(SubjectKeyIdentifierExtension)?.keyId ?? subjectKeyId;
+  const issuerKeyId = signer.certificate ? authorityKeyIdentifier(signer.certificate) : subjectKeyId;
   const algorithm = signatureAlgorithm(signer.key.keyAlgorithm);
   const tbsCertificate = new TBSCertificate({
     version: Version.v3,

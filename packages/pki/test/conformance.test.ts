@@ -3,14 +3,18 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import fc from 'fast-check';
 import { openPkcs11Token } from '../src/custody/pkcs11.ts';
 import { createKeyVaultKey } from '../src/custody/key-vault.ts';
+import { softwareKey } from '../src/custody/software-key.ts';
 import {
   createAuthorityRequest,
+  createCrl,
+  createCrossCertificate,
   createDeviceRequest,
   createLineAuthority,
   createProofOfPossession,
   createRootAuthority,
   createSoftwareKey,
   issueDeviceCertificate,
+  openAuthority,
   renewDeviceCertificate,
   signAuthorityRequest,
   signDeviceRequest,
@@ -18,6 +22,7 @@ import {
   type KeyAlgorithm,
   type SigningKey,
 } from '../src/index.ts';
+import { basicConstraints, keyUsage, makeRaw, type MadeCertificate } from './certificate-maker.ts';
 import { checkConformance, type CertificateKind } from './conformance.ts';
 import { KeyVaultServer } from './key-vault-server.ts';
 import { issueIds, issueRequests } from './mass-source.ts';
@@ -25,11 +30,11 @@ import { itSaysWhetherSoftHsmIsThere, itWithSoftHsm, withToken } from './softhsm
 
 /** @param issuerPem - a root's is its own */
 function findDepartures(certificatePem: string, kind: CertificateKind, issuerPem = certificatePem): string[] {
-  const [certificateDer, issuerDer] = [certificatePem, issuerPem].map((pem) => new X509Certificate(pem).raw) as [
-    Buffer,
-    Buffer,
-  ];
-  return checkConformance({ certificateDer, issuerDer, kind });
+  return checkConformance({ ...derOf(certificatePem, issuerPem), kind });
+}
+
+function derOf(certificatePem: string, issuerPem: string): { certificateDer: Buffer; issuerDer: Buffer } {
+  return { certificateDer: new X509Certificate(certificatePem).raw, issuerDer: new X509Certificate(issuerPem).raw };
 }
 
 type MakeKey = (name: string) => Promise<SigningKey>;
@@ -50,18 +55,26 @@ async function issueAll(
   });
   const key = await makeKey('line');
   const line = await createLineAuthority(root, { lineName: 'Line 1', key, ...when });
-  const csr = await createAuthorityRequest(key, { lineName: 'Line 2' });
-  const ceremony = await signAuthorityRequest(root, csr, { lineName: 'Line 2', ...when });
   return {
     root: findDepartures(root.certificatePem, 'root'),
     line: findDepartures(line.certificatePem, 'line', root.certificatePem),
-    'line by request': findDepartures(ceremony.certificatePem, 'line', root.certificatePem),
-    proof: findDepartures(
-      (await createProofOfPossession(root, 'A1B2C3', { now })).certificatePem,
-      'proof',
-      root.certificatePem,
-    ),
+    ...(await issueOthers(root, key, { now, ...when })),
     ...(await issueDevices(line, { registrationId, ...when })),
+  };
+}
+
+/** What a root signs besides its lines. */
+async function issueOthers(
+  root: CertificateAuthority,
+  key: SigningKey,
+  when: { validityDays?: number; now: Date },
+): Promise<Record<string, string[]>> {
+  const csr = await createAuthorityRequest(key, { lineName: 'Line 2' });
+  const ceremony = await signAuthorityRequest(root, csr, { lineName: 'Line 2', ...when });
+  const proof = await createProofOfPossession(root, 'A1B2C3', { now: when.now });
+  return {
+    'line by request': findDepartures(ceremony.certificatePem, 'line', root.certificatePem),
+    proof: findDepartures(proof.certificatePem, 'proof', root.certificatePem),
   };
 }
 
@@ -157,4 +170,31 @@ describe('every issuing path conforms to RFC 5280', () => {
       expectConforming(await issueAll(() => createSoftwareKey(), { now, validityDays: 10 }), allPaths);
     },
   );
+
+  it('by authorities made elsewhere that have no key identifier', async () => {
+    const madeRoot = makeAuthority('Root', 1);
+    const madeLine = makeAuthority('Line', 0, madeRoot);
+    const [root, line] = [openMade(madeRoot), openMade(madeLine, madeRoot)];
+    const other = await createRootAuthority({ commonName: 'Root' });
+    const cross = await createCrossCertificate(root, { certificatePem: other.certificatePem });
+    const crl = await createCrl(line, { revoked: [], number: 1, nextUpdate: new Date(Date.now() + day) });
+    const found = {
+      ...(await issueOthers(root, await createSoftwareKey(), { now: new Date() })),
+      cross: checkConformance({ ...derOf(cross.certificatePem, root.certificatePem), kind: 'cross', pathLength: 1 }),
+      ...(await issueDevices(line, { registrationId: 'thermostat-1' })),
+    };
+    expectConforming(found, ['line by request', 'proof', 'cross', ...allPaths.slice(4)]);
+    expect(Buffer.from(crl.crlDer).includes(madeLine.keyId)).toBe(true);
+  });
 });
+
+/** As OpenSSL makes one with subjectKeyIdentifier=none. */
+function makeAuthority(name: string, pathLength: number, issuer?: MadeCertificate): MadeCertificate {
+  const extensions = [basicConstraints(true, pathLength), keyUsage(5, 6)];
+  return makeRaw({ name, extensions, keyIds: { subject: false, authority: false }, ...(issuer && { issuer }) });
+}
+
+function openMade(made: MadeCertificate, ...issuers: MadeCertificate[]): CertificateAuthority {
+  const chainPem = [made, ...issuers].map(({ pem }) => pem).join('');
+  return openAuthority({ chainPem, key: softwareKey(made.key, 'a test') });
+}

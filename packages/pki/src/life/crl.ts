@@ -1,8 +1,9 @@
 import { AsnConvert } from '@peculiar/asn1-schema';
 import { signerOf, type CertificateAuthority } from '../authority.ts';
-import { KeyUsageFlags, KeyUsagesExtension, SubjectKeyIdentifierExtension, type X509Certificate } from '../engine.ts';
+import { KeyUsageFlags, KeyUsagesExtension, type X509Certificate } from '../engine.ts';
 import { PkiError } from '../errors.ts';
 import { signatureAlgorithm } from '../key-algorithm.ts';
+import { authorityKeyIdentifier } from '../key-identifier.ts';
 import { checkIssuerIsValid, readNow, wholeSeconds } from '../validity.ts';
 import { encodeElement, tag } from '../der.ts';
 import { crlExtension, crlTag, encodeExtension, encodeGeneralizedTime, encodeTime } from './crl-element.ts';
@@ -95,14 +96,12 @@ function encodeEntries(revoked: readonly RevokedCertificate[]): Buffer[] {
 
 /** Sections 5.2.1 and 5.2.3: both always there, neither critical. */
 function encodeExtensions(certificate: X509Certificate, number: bigint): Buffer[] {
-  const keyId = certificate.getExtension(SubjectKeyIdentifierExtension)?.keyId;
-  const authorityKeyId =
-    keyId === undefined ? [] : [encodeElement(tag.sequence, encodeElement(0x80, Buffer.from(keyId, 'hex')))];
+  const authorityKeyId = encodeElement(0x80, Buffer.from(authorityKeyIdentifier(certificate), 'hex'));
   const digits = number.toString(16);
   const octets = Buffer.from(digits.padStart(digits.length + (digits.length % 2), '0'), 'hex');
   const sign = (octets[0] ?? 0) > 0x7f ? [Uint8Array.of(0)] : [];
   return [
-    ...authorityKeyId.map((value) => encodeExtension(crlExtension.authorityKeyId, value)),
+    encodeExtension(crlExtension.authorityKeyId, encodeElement(tag.sequence, authorityKeyId)),
     encodeExtension(crlExtension.number, encodeElement(tag.integer, ...sign, octets)),
   ];
 }
