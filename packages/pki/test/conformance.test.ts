@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, X509Certificate, type KeyObject } from 'node:crypto';
 import fc from 'fast-check';
 import { openPkcs11Token } from '../src/custody/pkcs11.ts';
 import { createKeyVaultKey } from '../src/custody/key-vault.ts';
@@ -25,6 +25,7 @@ import {
 import { basicConstraints, keyUsage, makeRaw, type MadeCertificate } from './certificate-maker.ts';
 import { checkConformance, type CertificateKind } from './conformance.ts';
 import { KeyVaultServer } from './key-vault-server.ts';
+import { createFactory, expectCode } from './fixtures.ts';
 import { issueIds, issueRequests } from './mass-source.ts';
 import { itSaysWhetherSoftHsmIsThere, itWithSoftHsm, withToken } from './softhsm.ts';
 
@@ -184,9 +185,86 @@ describe('every issuing path conforms to RFC 5280', () => {
       ...(await issueDevices(line, { registrationId: 'thermostat-1' })),
     };
     expectConforming(found, ['line by request', 'proof', 'cross', ...allPaths.slice(4)]);
-    expect(Buffer.from(crl.crlDer).includes(madeLine.keyId)).toBe(true);
+    expect(Buffer.from(crl.crlDer).includes(Buffer.from(madeLine.keyId))).toBe(true);
   });
 });
+
+/** The first hexadecimal digits of a SubjectPublicKeyInfo are exchanged for others. */
+function rewritten(key: SigningKey, from: string, to: string): SigningKey {
+  const hex = Buffer.from(key.publicKeyDer).toString('hex');
+  if (!hex.startsWith(from)) throw new Error(`a key begins with ${hex.slice(0, from.length)}`);
+  return { ...key, publicKeyDer: Buffer.from(to + hex.slice(from.length), 'hex') };
+}
+
+/** SEC 1 section 2.3.3: the x coordinate, and whether y is odd. */
+function compressed(key: SigningKey, from: string, to: string): SigningKey {
+  const size = key.keyAlgorithm === 'P-256' ? 32 : 48;
+  const point = Buffer.from(key.publicKeyDer.subarray(-2 * size));
+  const whole = rewritten(key, from, `${to}0${2 + ((point[2 * size - 1] ?? 0) % 2)}`);
+  return { ...whole, publicKeyDer: whole.publicKeyDer.subarray(0, -size) };
+}
+
+function keyOf(key: KeyObject): SigningKey {
+  return softwareKey(key, 'a test');
+}
+
+describe('every path that takes a request refuses a key that would not conform', () => {
+  const rsa = (publicExponent: number): SigningKey =>
+    keyOf(generateKeyPairSync('rsa', { modulusLength: 2048, publicExponent }).privateKey);
+  const explicit = (namedCurve: string): SigningKey =>
+    keyOf(generateKeyPairSync('ec', { namedCurve, paramEncoding: 'explicit' }).privateKey);
+
+  it.each<[string, string, () => SigningKey | Promise<SigningKey>]>([
+    ['P-256 with explicit parameters', 'RFC 5480', () => explicit('prime256v1')],
+    ['P-384 with explicit parameters', 'RFC 5480', () => explicit('secp384r1')],
+    [
+      'a compressed point of P-256',
+      'RFC 5480',
+      async () =>
+        compressed(await createSoftwareKey(), p256Start, '3039301306072a8648ce3d020106082a8648ce3d030107032200'),
+    ],
+    [
+      'a compressed point of P-384',
+      'RFC 5480',
+      async () => {
+        const key = await createSoftwareKey({ keyAlgorithm: 'P-384' });
+        const start = '3076301006072a8648ce3d020106052b8104002203620004';
+        return compressed(key, start, '3046301006072a8648ce3d020106052b81040022033200');
+      },
+    ],
+    ['RSA with the exponent 3', 'exponent 3;', () => rsa(3)],
+    ['RSA with the exponent 257', 'exponent 257;', () => rsa(257)],
+    [
+      'RSA without parameters',
+      'RFC 3279',
+      () => rewritten(rsa(65537), '30820122300d06092a864886f70d0101010500', '30820120300b06092a864886f70d010101'),
+    ],
+  ])('%s', async (_name, words, makeKey) => {
+    const { root, line, device } = await createFactory();
+    const key = await makeKey();
+    const csr = await createDeviceRequest({ registrationId: 'thermostat-1', key });
+    const lineCsr = await createAuthorityRequest(key, { lineName: 'Line 2' });
+    const refusals = [
+      signDeviceRequest(line, csr),
+      renewDeviceCertificate(line, { previous: device.certificatePem, csr }),
+      issueRequests([{ csr }], { line }),
+      signAuthorityRequest(root, lineCsr, { lineName: 'Line 2' }),
+      createLineAuthority(root, { lineName: 'Line 2', key }),
+    ];
+    for (const refusal of refusals) {
+      expect((await expectCode(refusal, 'ERR_PKI_KEY_ALGORITHM')).message).toContain(words);
+    }
+  });
+
+  it.each([65537, 65539])('and RSA with the exponent %i is taken', async (publicExponent) => {
+    const { line } = await createFactory();
+    const csr = await createDeviceRequest({ registrationId: 'thermostat-1', key: rsa(publicExponent) });
+    const { certificatePem } = await signDeviceRequest(line, csr);
+    expect(findDepartures(certificatePem, 'device', line.certificatePem)).toEqual([]);
+  });
+});
+
+const p256Start = '3059301306072a8648ce3d020106082a8648ce3d03010703420004';
 
 /** As OpenSSL makes one with subjectKeyIdentifier=none. */
 function makeAuthority(name: string, pathLength: number, issuer?: MadeCertificate): MadeCertificate {
