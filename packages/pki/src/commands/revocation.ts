@@ -19,6 +19,7 @@ import {
   type InventoryFlags,
   type LineFlags,
 } from './context.ts';
+import { readLeavers } from './last-list.ts';
 
 const reasons: readonly RevocationReason[] = [
   'unspecified',
@@ -98,7 +99,8 @@ async function writeCrl(
   const name = line.commonName ?? line.subject;
   const number = await inventory.takeCrlNumber({ ...responsibleOf(flags), line: name, lineKeyIdentifier });
   const now = new Date();
-  const revoked = await findRevoked(inventory, lineKeyIdentifier, now);
+  const mayLeave = await readLeavers(out, line);
+  const revoked = await findRevoked(inventory, lineKeyIdentifier, mayLeave);
   const crl = await createCrl(line, {
     revoked,
     number,
@@ -123,10 +125,14 @@ async function writeCrl(
 }
 
 /** What is revoked, and what was abandoned: nobody should have its key, and if somebody has, it is of no use. */
-async function findRevoked(inventory: Inventory, lineKeyIdentifier: string, now: Date): Promise<RevokedCertificate[]> {
+async function findRevoked(
+  inventory: Inventory,
+  lineKeyIdentifier: string,
+  mayLeave: (record: CertificateRecord) => boolean,
+): Promise<RevokedCertificate[]> {
   const revoked: RevokedCertificate[] = [];
   for await (const record of inventory.find({ lineKeyIdentifier, states: ['revoked', 'abandoned'] })) {
-    if (record.notAfter < now) continue;
+    if (mayLeave(record)) continue;
     const { serialNumber, changedAt: revokedAt, reason = 'superseded' } = record;
     revoked.push({ serialNumber, revokedAt, reason });
   }

@@ -12,7 +12,10 @@ import { reasonNumber, serialOctets, type RevokedCertificate } from './revocatio
 
 /** What createCrl takes. */
 export interface CrlOptions {
-  /** Every certificate of this authority that is revoked and hasn't expired; each serial number once. */
+  /**
+   * Every certificate of this authority that is revoked, each serial number once. One that has ended stays until it has been
+   * on one list that was signed after its end (RFC 5280 section 3.3).
+   */
   revoked: readonly RevokedCertificate[];
   /** Greater than that of every list before, 0 to 2^159 - 1: the inventory counts. */
   number: number | bigint;
