@@ -1,6 +1,6 @@
+import { certificateSchema } from './certificate.ts';
 import { isSelfIssued } from './chain.ts';
 import type { FoundProblem } from './chain-problem.ts';
-import { certificateSchema } from './chain-profile.ts';
 import { isEmptyName } from './distinguished-name.ts';
 import type { X509Certificate } from './engine.ts';
 import { allOf, readGeneralNames, type GeneralName } from './general-name.ts';
