@@ -17,25 +17,20 @@ import {
 } from '../src/index.ts';
 import { memoryStore, openRenewal, type Opened } from './opened-renewal.ts';
 import { openStateStore } from '../src/state/state-store.ts';
-import { dpsName, issueIdentity, startContoso, type Contoso } from './contoso.ts';
-import { startEstServer, type EstServer } from './est-server.ts';
+import { dpsName, issueIdentity } from './contoso.ts';
+import { startContosoWithEst, type ContosoWithEst } from './est-server.ts';
 import { ManualClock } from './manual-clock.ts';
 import { opensslIssue } from './openssl-issuer.ts';
 
 const minute = 60_000;
 const day = 1_440 * minute;
-let contoso: Contoso;
-let est: EstServer;
+let contoso: ContosoWithEst;
 
 beforeAll(async () => {
-  contoso = await startContoso();
-  est = await startEstServer({ line: contoso.line });
+  contoso = await startContosoWithEst();
 });
 
-afterAll(async () => {
-  await est.close();
-  await contoso.close();
-});
+afterAll(() => contoso.close());
 
 /** DPS and hub, for real: registers, connects, sends, and leaves. */
 const proof: CredentialProof = {
@@ -72,7 +67,7 @@ describe('a renewal', () => {
     const onboarding = await issueIdentity(contoso, 'renewed-by-est');
     const folder = await mkdtemp(join(contoso.folder, 'state-'));
     const store = openStateStore(folder, onboarding.registrationId);
-    const source = estSource({ url: est.url, trustedRootsPem: est.trustedRootsPem });
+    const source = estSource({ url: contoso.est.url, trustedRootsPem: contoso.est.trustedRootsPem });
     const { renewal, types } = await open(onboarding, { store, source, proof });
     expect(renewal.current()).toBe(onboarding);
     const first = await renewal.renewNow();
