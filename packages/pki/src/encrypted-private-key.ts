@@ -28,9 +28,10 @@ export async function encryptPrivateKey(
   password: string,
   options: { keyDerivation?: KeyDerivation } = {},
 ): Promise<string> {
-  const secret = new Uint8Array(passwordBytes(password, subject));
+  checkPassword(password, subject);
   const key = typeof privateKey === 'string' ? parsePrivateKey(privateKey) : exportable(privateKey);
   const plain = privateKeyToPkcs8(key);
+  const secret = new Uint8Array(passwordBytes(password, subject));
   try {
     const { algorithm, encrypted } = await encryptPbes2(plain, secret, options.keyDerivation ?? 'PBKDF2');
     const encryptedData = new OctetString({ valueHex: Uint8Array.from(encrypted).buffer });
