@@ -1,9 +1,10 @@
 import { certificateSchema } from './certificate.ts';
 import { isSelfIssued } from './chain.ts';
 import type { FoundProblem } from './chain-problem.ts';
+import { allOf } from './der.ts';
 import { isEmptyName } from './distinguished-name.ts';
 import type { X509Certificate } from './engine.ts';
-import { allOf, readGeneralNames, type GeneralName } from './general-name.ts';
+import { readGeneralNames, type GeneralName } from './general-name.ts';
 import { judgeNames, readNameConstraints } from './name-constraints.ts';
 import { isDomainName } from './name-rule.ts';
 

@@ -7,7 +7,7 @@ import { decryptPart } from './password-encryption.ts';
 import type { PasswordOpener } from './password-opener.ts';
 import { encryptPbes2, type KeyDerivation } from './pbes2.ts';
 import { decodePem, encodePem } from './pem.ts';
-import { parsePrivateKey, privateKeyToPem, privateKeyToPkcs8 } from './private-key.ts';
+import { noPrivateKey, parsePrivateKey, privateKeyToPem, privateKeyToPkcs8 } from './private-key.ts';
 import { isSoftwareKey, type SigningKey } from './signing-key.ts';
 
 const subject = 'the private key';
@@ -28,9 +28,10 @@ export async function encryptPrivateKey(
   password: string,
   options: { keyDerivation?: KeyDerivation } = {},
 ): Promise<string> {
-  const secret = new Uint8Array(passwordBytes(password, subject));
+  checkPassword(password, subject);
   const key = typeof privateKey === 'string' ? parsePrivateKey(privateKey) : exportable(privateKey);
   const plain = privateKeyToPkcs8(key);
+  const secret = new Uint8Array(passwordBytes(password, subject));
   try {
     const { algorithm, encrypted } = await encryptPbes2(plain, secret, options.keyDerivation ?? 'PBKDF2');
     const encryptedData = new OctetString({ valueHex: Uint8Array.from(encrypted).buffer });
@@ -77,9 +78,11 @@ export async function openEncryptedKey(
 ): Promise<KeyObject> {
   if (typeof pem !== 'string') throw new TypeError('pem must be a string.');
   checkPassword(password, subject);
-  const found = decodePem(pem).find(({ label }) => label === 'ENCRYPTED PRIVATE KEY');
+  const label = 'ENCRYPTED PRIVATE KEY';
+  const found = decodePem(pem).find((block) => block.label === label);
+  if (!found) throw noPrivateKey(pem, label);
   const opener = { password, subject, remedy, weaknesses: new Set<string>() };
-  const key = await openKeyBag(parseKeyBag(found?.der), opener);
+  const key = await openKeyBag(parseKeyBag(found.der), opener);
   for (const weakness of opener.weaknesses) onWeakness?.(weakness);
   return key;
 }
@@ -113,20 +116,14 @@ export function pkcs8(key: KeyObject): ArrayBuffer {
   return Uint8Array.from(privateKeyToPkcs8(key)).buffer;
 }
 
-function parseKeyBag(der: Uint8Array | undefined): PKCS8ShroudedKeyBag {
+function parseKeyBag(der: Uint8Array): PKCS8ShroudedKeyBag {
   try {
-    if (der) return PKCS8ShroudedKeyBag.fromBER(der);
+    return PKCS8ShroudedKeyBag.fromBER(der);
   } catch (cause) {
     throw new PkiError(
       'ERR_PKI_KEY_UNREADABLE',
       'The encrypted private key is damaged: get it from its source again.',
-      {
-        cause,
-      },
+      { cause },
     );
   }
-  throw new PkiError(
-    'ERR_PKI_KEY_UNREADABLE',
-    'The text holds no encrypted private key: expected PEM with "-----BEGIN ENCRYPTED PRIVATE KEY-----".',
-  );
 }

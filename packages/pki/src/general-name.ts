@@ -1,4 +1,4 @@
-import { readElement, readElements, tag, type Element } from './der.ts';
+import { allOf, readElement, readElements, tag, type Element } from './der.ts';
 
 /** A name of whatever kind, as alternative names and name constraints write it (RFC 5280 section 4.2.1.6). */
 export interface GeneralName {
@@ -20,7 +20,7 @@ const kinds: Readonly<Record<number, string>> = {
 };
 const otherName = 0xa0;
 /** SmtpUTF8Mailbox, 1.3.6.1.5.5.7.8.9: an e-mail address, to which the constraints on those apply (RFC 9598 section 6). */
-const smtpUtf8Mailbox = '2b060105050708' + '09';
+const smtpUtf8Mailbox = '2b06010505070809';
 
 /** GeneralNames; undefined: not readable. */
 export function readGeneralNames(der: Uint8Array): GeneralName[] | undefined {
@@ -41,10 +41,4 @@ function readOtherName(der: Uint8Array, element: Element): GeneralName | undefin
   if (type?.tag !== tag.objectIdentifier) return undefined;
   const id = Buffer.from(der.subarray(type.content, type.end)).toString('hex');
   return { kind: id === smtpUtf8Mailbox ? 'rfc822Name' : `otherName (${id})`, octets: undefined };
-}
-
-/** All of them, or undefined where one is missing. */
-export function allOf<T>(list: readonly (T | undefined)[] | undefined): T[] | undefined {
-  const found = list?.filter((each) => each !== undefined);
-  return found?.length === list?.length ? found : undefined;
 }

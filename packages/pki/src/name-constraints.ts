@@ -1,5 +1,5 @@
-import { readElement, readElements, tag, type Element } from './der.ts';
-import { allOf, readGeneralName, type GeneralName } from './general-name.ts';
+import { allOf, readElement, readElements, tag, type Element } from './der.ts';
+import { readGeneralName, type GeneralName } from './general-name.ts';
 import { addressRule, directoryRule, dnsRule, mailRule, uriRule, type NameRule } from './name-rule.ts';
 
 /** What an authority permits and excludes (RFC 5280 section 4.2.1.10). */
@@ -51,14 +51,14 @@ function readSubtree(der: Uint8Array, element: Element): Subtree | undefined {
 
 /** Why constraints don't let these names pass; undefined: they do. */
 export function judgeNames(names: readonly GeneralName[], constraints: NameConstraints): string | undefined {
+  const { permitted, excluded } = constraints;
+  const limited = new Set([...permitted, ...excluded].map(({ base }) => base.kind));
   for (const kind of new Set(names.map((name) => name.kind))) {
+    if (!limited.has(kind)) continue;
     const ofKind = (subtrees: readonly Subtree[]): Subtree[] => subtrees.filter(({ base }) => base.kind === kind);
-    const limits = { permitted: ofKind(constraints.permitted), excluded: ofKind(constraints.excluded) };
-    const reason = judgeKind(
-      kind,
-      names.filter((name) => name.kind === kind),
-      limits,
-    );
+    const limits = { permitted: ofKind(permitted), excluded: ofKind(excluded) };
+    const ownNames = names.filter((name) => name.kind === kind);
+    const reason = judgeKind(kind, ownNames, limits);
     if (reason !== undefined) return reason;
   }
   return undefined;
@@ -66,7 +66,6 @@ export function judgeNames(names: readonly GeneralName[], constraints: NameConst
 
 function judgeKind(kind: string, names: readonly GeneralName[], limits: NameConstraints): string | undefined {
   const subtrees = [...limits.permitted, ...limits.excluded];
-  if (subtrees.length === 0) return undefined;
   if (subtrees.some(({ hasDistance }) => hasDistance)) return 'its name constraints have a minimum or a maximum';
   const judge = judges[kind];
   const isReadable = [...names, ...subtrees.map(({ base }) => base)].every(({ octets }) => octets !== undefined);

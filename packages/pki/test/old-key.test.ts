@@ -118,6 +118,21 @@ describe('a key that was encrypted before PBES2', () => {
     60_000,
   );
 
+  itWithOpenSsl('is not read in the form before PKCS#8, and the message says what to do', () =>
+    inTemporaryFolder(async (folder) => {
+      const { device } = await createFactory();
+      const options = ['-traditional', '-aes256', '-passout', `pass:${password}`];
+      const older = openSsl(['pkey', ...options], device.privateKeyPem);
+      expect(older).toContain('Proc-Type: 4,ENCRYPTED');
+      const [path, keyPath] = [join(folder, 'chain.pem'), join(folder, 'key.pem')];
+      await writeFile(path, device.chainPem);
+      await writeFile(keyPath, older);
+      for (const open of [decryptPrivateKey(older, password), readCredential({ path, keyPath, password })]) {
+        expect((await expectCode(open, 'ERR_PKI_KEY_UNREADABLE')).message).toContain('openssl pkcs8 -topk8');
+      }
+    }),
+  );
+
   itWithOpenSsl('by the hundred, malformed', async () => {
     const { device } = await createFactory();
     for (const scheme of ['PBE-SHA1-3DES', 'PBE-SHA1-RC4-128', 'PBE-MD5-RC2-64']) {
