@@ -1,3 +1,4 @@
+import type { Decipher } from 'node:crypto';
 import { PkiError } from './errors.ts';
 
 /** AES-256-CBC under a key from PBKDF2 with HMAC-SHA-256 (PBES2, RFC 8018): OpenSSL 3's own default. */
@@ -15,6 +16,18 @@ export interface Pbes2Parameters {
   contentEncryptionAlgorithm: { name: string; length: number };
   hmacHashAlgorithm: string;
   iterationCount: number;
+}
+
+/** The caller wipes what it gets, and nothing else is left of it. */
+export function decryptWith(decipher: Decipher, encrypted: Uint8Array): Buffer {
+  const parts: Buffer[] = [];
+  try {
+    parts.push(decipher.update(encrypted));
+    parts.push(decipher.final());
+    return Buffer.concat(parts);
+  } finally {
+    for (const part of parts) part.fill(0);
+  }
 }
 
 export function unsupported(subject: string, reason: string, cause?: unknown): PkiError {
