@@ -5,9 +5,8 @@ import { decryptPrivateKey } from './encrypted-private-key.ts';
 import { PkiError } from './errors.ts';
 import { readWholeFile, writeFileSet, type FileContent } from './file-set.ts';
 import { chainOfKey } from './key-chain.ts';
-import { encodePem } from './pem.ts';
 import { decodePfx, encodePfx, type DecodedPfx } from './pfx.ts';
-import { parsePrivateKey, privateKeyToPkcs8 } from './private-key.ts';
+import { parsePrivateKey, privateKeyToPem } from './private-key.ts';
 import { checkRegistrationId } from './registration-id.ts';
 
 /** What saveDevice takes. */
@@ -119,7 +118,7 @@ export async function readCredential({ path, keyPath, password }: CredentialLoca
   const chain = chainOfKey(key, parseCertificates(text), path);
   return describeCredential({
     chainPem: chainToPem(chain),
-    privateKeyPem: encodePem('PRIVATE KEY', privateKeyToPkcs8(key)),
+    privateKeyPem: privateKeyToPem(key),
     weaknesses,
   });
 }

@@ -5,7 +5,7 @@ import { PkiError } from './errors.ts';
 import { checkPassword, passwordBytes, wrongPassword } from './password.ts';
 import { decryptPart } from './password-encryption.ts';
 import type { PasswordOpener } from './password-opener.ts';
-import { encryptPbes2, type KeyDerivation } from './pbes2.ts';
+import { encryptPbes2, type KeyDerivation, type Pbes2Cost } from './pbes2.ts';
 import { decodePem, encodePem } from './pem.ts';
 import { noPrivateKey, parsePrivateKey, privateKeyToPem, privateKeyToPkcs8 } from './private-key.ts';
 import { isSoftwareKey, type SigningKey } from './signing-key.ts';
@@ -30,16 +30,24 @@ export async function encryptPrivateKey(
 ): Promise<string> {
   checkPassword(password, subject);
   const key = typeof privateKey === 'string' ? parsePrivateKey(privateKey) : exportable(privateKey);
-  const plain = privateKeyToPkcs8(key);
   const secret = new Uint8Array(passwordBytes(password, subject));
   try {
-    const { algorithm, encrypted } = await encryptPbes2(plain, secret, options.keyDerivation ?? 'PBKDF2');
-    const encryptedData = new OctetString({ valueHex: Uint8Array.from(encrypted).buffer });
-    const bag = new PKCS8ShroudedKeyBag({ encryptionAlgorithm: algorithm, encryptedData });
+    const bag = await sealKeyBag(key, secret, options);
     return encodePem('ENCRYPTED PRIVATE KEY', bag.toSchema().toBER());
   } finally {
-    plain.fill(0);
     secret.fill(0);
+  }
+}
+
+/** Encrypts a key as EncryptedPrivateKeyInfo (RFC 5208 section 6), alone or for a PFX. */
+export async function sealKeyBag(key: KeyObject, secret: Uint8Array, cost: Pbes2Cost): Promise<PKCS8ShroudedKeyBag> {
+  const plain = privateKeyToPkcs8(key);
+  try {
+    const { algorithm, encrypted } = await encryptPbes2(plain, secret, cost);
+    const encryptedData = new OctetString({ valueHex: Uint8Array.from(encrypted).buffer });
+    return new PKCS8ShroudedKeyBag({ encryptionAlgorithm: algorithm, encryptedData });
+  } finally {
+    plain.fill(0);
   }
 }
 
@@ -109,11 +117,12 @@ function exportable(key: SigningKey): KeyObject {
 }
 
 export function keyFromPkcs8(info: PrivateKeyInfo): KeyObject {
-  return createPrivateKey({ key: Buffer.from(info.toSchema().toBER()), format: 'der', type: 'pkcs8' });
-}
-
-export function pkcs8(key: KeyObject): ArrayBuffer {
-  return Uint8Array.from(privateKeyToPkcs8(key)).buffer;
+  const plain = Buffer.from(info.toSchema().toBER());
+  try {
+    return createPrivateKey({ key: plain, format: 'der', type: 'pkcs8' });
+  } finally {
+    plain.fill(0);
+  }
 }
 
 function parseKeyBag(der: Uint8Array): PKCS8ShroudedKeyBag {

@@ -110,7 +110,9 @@ function pbes1(cipher: string, hash: string, decrypt: LegacyScheme['decrypt']): 
     name: `PBES1 with ${cipher}`,
     weakness: `${cipher}, ${opened}`,
     deriveKey: async ({ password, salt, iterations, subject }) => {
-      const first = Buffer.concat([Buffer.from(password, 'utf8'), salt]);
+      const secret = Buffer.from(password, 'utf8');
+      const first = Buffer.concat([secret, salt]);
+      secret.fill(0);
       const derived = await hashRepeatedly(first, { hash, iterations, subject });
       first.fill(0);
       return { key: derived.subarray(0, 8), iv: derived.subarray(8, 16) };

@@ -67,7 +67,11 @@ async function openSafe({ contentType, content }: ContentInfo, opener: PasswordO
   const encrypted = reading(() => new Uint8Array(encryptedContentInfo.getEncryptedContent()));
   const algorithm = encryptedContentInfo.contentEncryptionAlgorithm;
   const opened = await decryptPart('list of certificates', { algorithm, encrypted }, opener);
-  return reading(() => SafeContents.fromBER(opened).safeBags);
+  try {
+    return reading(() => SafeContents.fromBER(opened).safeBags);
+  } finally {
+    opened.fill(0);
+  }
 }
 
 async function openKey(bags: readonly SafeBag[], opener: PasswordOpener): Promise<KeyObject> {

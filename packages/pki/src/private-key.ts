@@ -64,6 +64,8 @@ export function parsePrivateKey(pem: string): KeyObject {
       'The private key is damaged or of an unknown kind: expected PKCS#8, as "openssl pkey" writes it.',
       { cause },
     );
+  } finally {
+    found.der.fill(0);
   }
 }
 

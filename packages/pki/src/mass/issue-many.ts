@@ -1,4 +1,4 @@
-import type { IssuedCredential, IssuedDevice } from './issued-device.ts';
+import { wipeKey, type IssuedCredential, type IssuedDevice } from './issued-device.ts';
 import { MassRun } from './mass-run.ts';
 import type { IssueManyOptions, RequestItem } from './mass-order.ts';
 import type { SourceItem } from './source-batches.ts';
@@ -25,6 +25,8 @@ export type IssuedFor<Item extends SourceItem> = Item extends string ? IssuedCre
  * came out just before an interruption come out a second time, and the later one counts: whether what an iteration has given
  * out was kept, only a receiver can tell.
  *
+ * Keys of devices that were signed and don't come out (the caller stops, the receiver or the inventory fails) are wiped.
+ *
  * Lines with a key in this process's memory and devices with P-256 keys are signed by template and in worker threads; all
  * others as single devices are, several at a time.
  *
@@ -39,14 +41,18 @@ export async function* issueMany<Item extends string | RequestItem>(
   const run = await MassRun.start(options);
   try {
     for await (const batch of run.batches(source)) {
-      await run.handOver(batch);
       let given = 0;
-      for (const device of batch.devices) {
-        run.checkClaim();
-        yield device as IssuedFor<Item>;
-        // Whoever comes back for more has this one; a receiver has had all of them before.
-        given += 1;
-        if (given > batch.taken) batch.taken = given;
+      try {
+        await run.handOver(batch);
+        for (const device of batch.devices) {
+          run.checkClaim();
+          given += 1;
+          yield device as IssuedFor<Item>;
+          // Whoever comes back for more has this one; a receiver has had all of them before.
+          if (given > batch.taken) batch.taken = given;
+        }
+      } finally {
+        batch.devices.slice(given).forEach(wipeKey);
       }
     }
   } finally {

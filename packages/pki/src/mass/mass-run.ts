@@ -7,7 +7,7 @@ import type { StationClaim } from '../inventory/station-claims.ts';
 import { admit, type AdmissionRules } from './admission.ts';
 import { BatchSigning, type SignedBatch } from './batch-signing.ts';
 import { keyIdentifier } from '../key-identifier.ts';
-import type { IssuedCredential, IssuedDevice } from './issued-device.ts';
+import { wipeKey, type IssuedDevice } from './issued-device.ts';
 import type { IssueManyOptions, RefusedItem } from './mass-order.ts';
 import { ProgressCount } from './progress-count.ts';
 import { DevicesUnderWay, type WrittenBatch } from './devices-under-way.ts';
@@ -76,7 +76,7 @@ export class MassRun {
       }
     } finally {
       await plans.return(undefined);
-      await Promise.allSettled(ahead);
+      for (const signed of await Promise.allSettled(ahead)) if (signed.status === 'fulfilled') signed.value.wipe();
     }
   }
 
@@ -92,7 +92,7 @@ export class MassRun {
       await this.#options.receiver?.take(batch.devices);
       if (this.#options.receiver) {
         batch.taken = batch.devices.length;
-        for (const device of batch.devices) if ('wipe' in device) (device as IssuedCredential).wipe();
+        batch.devices.forEach(wipeKey);
       }
       this.#underWay.handOut(batch);
       this.#progress.issued += batch.devices.length;
@@ -159,13 +159,16 @@ export class MassRun {
   }
 
   async #write(signed: SignedBatch): Promise<WrittenBatch> {
-    const good: { plan: PlannedDevice; device: IssuedDevice }[] = [];
-    for (const one of signed.unpack()) {
-      if ('device' in one) good.push(one);
-      else this.#refuseSigned(one);
+    const unpacked = signed.unpack();
+    const good = unpacked.filter((one) => 'device' in one);
+    try {
+      for (const one of unpacked) if ('error' in one) this.#refuseSigned(one);
+      const { written, ids } = await this.#writeDown(good);
+      return { devices: written.map(({ device }) => device), ids, taken: 0 };
+    } catch (error) {
+      for (const { device } of good) wipeKey(device);
+      throw error;
     }
-    const { written, ids } = await this.#writeDown(good);
-    return { devices: written.map(({ device }) => device), ids, taken: 0 };
   }
 
   /** Where another station was faster with some of the devices, the others are written down all the same. */
@@ -190,7 +193,10 @@ export class MassRun {
   }
 
   /** @throws what was thrown before, where nobody has taken anything */
-  async #withoutTaken<One extends { plan: PlannedDevice }>(devices: readonly One[], error: PkiError): Promise<One[]> {
+  async #withoutTaken<One extends { plan: PlannedDevice; device: IssuedDevice }>(
+    devices: readonly One[],
+    error: PkiError,
+  ): Promise<One[]> {
     const current = await this.#options.inventory?.findCurrent(devices.map(({ plan }) => plan.registrationId));
     const taken = devices.filter(({ plan }) => {
       const record = current?.get(plan.registrationId);
@@ -203,6 +209,7 @@ export class MassRun {
       one.plan.replaces = record;
       if (record && !this.#mayIssue(one.plan, record)) lost.add(one);
     }
+    for (const { device } of lost) wipeKey(device);
     return devices.filter((one) => !lost.has(one));
   }
 
