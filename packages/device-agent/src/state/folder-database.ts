@@ -2,6 +2,7 @@ import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import Database from 'libsql';
 import { DeviceAgentError } from '../errors.ts';
+import { DiskRoom, logLimits } from './disk-room.ts';
 import { takeFolderLock, type FolderLock } from './folder-lock.ts';
 import { checkSchemaVersion, ensureDatabase } from './schema.ts';
 import { stateError } from './state-error.ts';
@@ -21,9 +22,9 @@ export interface Statement {
 
 /** Writes that share a transaction, and its wait for the disk, with all others of the same turn of the event loop. */
 export interface GroupedWrite {
-  /** Runs inside the transaction. */
+  /** Runs inside the transaction; again, where that had no room. */
   write(): void;
-  /** Told after the commit, or with the error for which all was rolled back. */
+  /** Told after the commit, or with the error for which all was rolled back; what is left to write is tried again then. */
   settle(error: DeviceAgentError | undefined): void;
 }
 
@@ -36,6 +37,7 @@ export class FolderDatabase {
   readonly file: string;
   readonly #database: Database.Database;
   readonly #lock: FolderLock;
+  readonly #room: DiskRoom;
   readonly #statements = new Map<string, Statement>();
   readonly #group = new Set<GroupedWrite>();
   #isGroupDurable = false;
@@ -52,11 +54,12 @@ export class FolderDatabase {
       lock = takeFolderLock(folder);
       if (ensureDatabase(this.file) && firstMade !== undefined) syncParents(folder, firstMade);
       this.#database = new Database(this.file);
-      this.#database.exec('PRAGMA synchronous = FULL; PRAGMA cache_size = -512; PRAGMA journal_size_limit = 4194304;');
-      checkSchemaVersion(
-        this.file,
-        (this.prepare('PRAGMA user_version').get() as { user_version: number }).user_version,
-      );
+      this.#database.exec(`PRAGMA synchronous = FULL; PRAGMA cache_size = -512; ${logLimits}`);
+      this.#room = new DiskRoom(this.file, this.#database);
+      const { user_version: version } = this.#room.make(() => this.prepare('PRAGMA user_version').get()) as {
+        user_version: number;
+      };
+      checkSchemaVersion(this.file, version);
       this.#lock = lock;
     } catch (cause) {
       lock?.release();
@@ -82,26 +85,14 @@ export class FolderDatabase {
   }
 
   /**
-   * All of the work or nothing; inside another transaction it is part of that.
+   * All of the work or nothing; inside another transaction it is part of that. On a full disk it may be done again, when
+   * there is room for it.
    *
    * @param isDurable - default true. False leaves the wait for the disk to a later commit: the work survives kill -9, and a
    *   power cut may undo it
    */
   transaction<T>(work: () => T, isDurable = true): T {
-    if (this.#isInTransaction) return work();
-    this.#execute(`PRAGMA synchronous = ${isDurable ? 'FULL' : 'NORMAL'}; BEGIN IMMEDIATE`);
-    this.#isInTransaction = true;
-    try {
-      const result = work();
-      this.#execute('COMMIT');
-      return result;
-    } catch (error) {
-      // A full disk has ended the transaction already.
-      if (this.#database.inTransaction) this.#execute('ROLLBACK');
-      throw error;
-    } finally {
-      this.#isInTransaction = false;
-    }
+    return this.#isInTransaction ? work() : this.#room.make(() => this.#transact(work, isDurable));
   }
 
   /** Joins the transaction at the end of this turn. It waits for the disk if one of those that share it wants that. */
@@ -123,6 +114,39 @@ export class FolderDatabase {
     const isDurable = this.#isGroupDurable;
     this.#group.clear();
     this.#isGroupDurable = false;
+    const failure = this.#commit(writes, isDurable);
+    // What could be refused has been: what only takes away needs less.
+    if (failure) this.#commit(writes, false);
+  }
+
+  /** Gives the folder back; what has joined is committed before. */
+  close(): void {
+    this.commitGroup();
+    this.#room.leave();
+    this.#isOpen = false;
+    this.#statements.clear();
+    this.#database.close();
+    this.#lock.release();
+  }
+
+  #transact<T>(work: () => T, isDurable: boolean): T {
+    this.#execute(`PRAGMA synchronous = ${isDurable ? 'FULL' : 'NORMAL'}; BEGIN IMMEDIATE`);
+    this.#isInTransaction = true;
+    try {
+      const result = work();
+      this.#guard(() => this.#room.keepReserve());
+      this.#execute('COMMIT');
+      return result;
+    } catch (error) {
+      // A full disk has ended the transaction already.
+      if (this.#database.inTransaction) this.#execute('ROLLBACK');
+      throw error;
+    } finally {
+      this.#isInTransaction = false;
+    }
+  }
+
+  #commit(writes: readonly GroupedWrite[], isDurable: boolean): DeviceAgentError | undefined {
     let failure: DeviceAgentError | undefined;
     try {
       this.transaction(() => {
@@ -132,21 +156,7 @@ export class FolderDatabase {
       failure = stateError(this.file, error);
     }
     for (const write of writes) write.settle(failure);
-  }
-
-  /** Gives the folder back; what has joined is committed before. */
-  close(): void {
-    this.commitGroup();
-    try {
-      // So that the next start has no log to read.
-      this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-    } catch {
-      // A full disk: the log is as good.
-    }
-    this.#isOpen = false;
-    this.#statements.clear();
-    this.#database.close();
-    this.#lock.release();
+    return failure;
   }
 
   #execute(sql: string): void {

@@ -34,7 +34,15 @@ export function takeFolderLock(folder: string): FolderLock {
     );
   }
   chmodSync(file, 0o600);
-  writeFileSync(holderFile, String(process.pid), { mode: 0o600 });
+  try {
+    writeFileSync(holderFile, String(process.pid), { mode: 0o600 });
+  } catch (cause) {
+    // A full disk.
+    if (codeOf(cause) !== 'ENOSPC') {
+      lock.close();
+      throw cause;
+    }
+  }
   return {
     release: () => {
       lock.exec('ROLLBACK');
