@@ -27,6 +27,7 @@ const command = (
     check: () => true,
     toString: () => name,
     run: async (_model, world) => {
+      world.tell(name);
       if (!needsRunning || world.isRunning) await run(world);
       await turns(3);
       expect(world.problems()).toEqual([]);
@@ -100,6 +101,8 @@ describe('a device, whatever happens to it', () => {
           expect(taken).toBeLessThan(200);
           expect(new Set(world.applied).size).toBe(world.applied.length);
           expect(world.answers.filter((answer) => answer !== true && answer !== 202)).toEqual([]);
+        } catch (error) {
+          throw new Error([String(error), ...world.story].join('\n'), { cause: error });
         } finally {
           await world.heal();
           await world.stop();
