@@ -63,6 +63,9 @@ const commands = fc.commands(
     command('remove from the hub', (world) => world.remove()),
     command('disable the group', (world) => world.setGroup('disabled')),
     command('enable the group', (world) => world.setGroup('enabled')),
+    command('enroll by itself', (world) => world.enroll('enabled')),
+    command('disable its own enrollment', (world) => world.enroll('disabled')),
+    command('delete its own enrollment', (world) => world.unenroll()),
     command('send', (world) => world.send(), true),
     command('send', (world) => world.send(), true),
     fc

@@ -1,6 +1,6 @@
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
-import { updateEnrollmentGroup } from '@contoso/dps-admin';
+import { deleteIndividualEnrollment, putIndividualEnrollment, updateEnrollmentGroup } from '@contoso/dps-admin';
 import type { Fault } from '@contoso/azure-iot-emulator';
 import { transitions, type Phase } from '../src/agent/phase.ts';
 import type { AgentEvent, Clock, DeviceIdentity } from '../src/index.ts';
@@ -46,6 +46,8 @@ export class AgentWorld {
   readonly #ended: AgentEvent[][] = [];
   #watched: Watched | undefined;
   #isGroupDisabled = false;
+  /** An enrollment of its own, which DPS looks at before the group's. */
+  #ownEnrollment: { readonly etag: string; readonly isDisabled: boolean } | undefined;
   #lastNumber = 0;
   readonly sent: number[] = [];
   /** Cloud-to-device messages, and those of them that went with a device that was deleted. */
@@ -130,6 +132,23 @@ export class AgentWorld {
     await updateEnrollmentGroup(this.contoso.session, { dpsName, enrollmentGroupId, provisioningStatus });
   }
 
+  /** Gives the device an enrollment of its own, or changes it. The device's faults would meet the operator, too. */
+  async enroll(provisioningStatus: 'enabled' | 'disabled'): Promise<void> {
+    if (this.#faults.size > 0) return;
+    const { etag } = await putIndividualEnrollment(this.contoso.session, {
+      ...{ dpsName, registrationId: this.deviceId, certificatePem: this.#identity.chainPem, provisioningStatus },
+      ...(this.#ownEnrollment && { etag: this.#ownEnrollment.etag }),
+    });
+    this.#ownEnrollment = { etag, isDisabled: provisioningStatus === 'disabled' };
+  }
+
+  /** The group's is the device's again. */
+  async unenroll(): Promise<void> {
+    if (this.#faults.size > 0) return;
+    await deleteIndividualEnrollment(this.contoso.session, { dpsName, registrationId: this.deviceId });
+    this.#ownEnrollment = undefined;
+  }
+
   cut(): void {
     this.#hub.dropConnection(this.deviceId);
   }
@@ -210,6 +229,7 @@ export class AgentWorld {
     for (const name of [...this.#faults.keys()]) this.end(name);
     this.contoso.azure.faults.clear();
     if (this.#isGroupDisabled) await this.setGroup('enabled');
+    if (this.#ownEnrollment?.isDisabled) await this.enroll('enabled');
     this.start();
     const events = this.#watched?.events ?? [];
     const steps = (): number => events.filter(({ type }) => type === 'transition').length;
