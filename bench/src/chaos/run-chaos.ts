@@ -22,8 +22,8 @@ export interface ChaosOptions {
   readonly progress: (text: string) => void;
 }
 
-/** An agent's database keeps a log of up to 4 MiB beside what it holds. */
-const megabytesForAgent = 8;
+/** An agent's database keeps a log and a reserve of about 1 MiB each beside what it holds. */
+const megabytesForAgent = 3;
 
 /** How long everything may take to come to rest when nothing goes wrong any more, in real milliseconds. */
 const restMs = 120_000;

@@ -88,31 +88,23 @@ export class AgentRun {
 
   /** @throws {DeviceAgentError} ERR_AGENT_COMMAND, ERR_AGENT_STATE */
   reprovision(request: ReprovisionRequest, reason: string): void {
-    const { idScope, endpoint } = readReprovisionRequest(request);
-    if (!this.#finder.canProvision) {
-      throw new DeviceAgentError(
-        'ERR_AGENT_COMMAND',
-        `${this.#options.agent.identity.registrationId} was given its hub: there is no DPS to ask.`,
-        { advice: 'Start it with an ID scope.' },
-      );
-    }
-    if (idScope !== undefined) this.#finder.moveTo({ idScope, ...(endpoint !== undefined && { endpoint }) });
-    // What is being answered goes out first.
-    setImmediate(() => this.#loop.redirect('dps', reason));
+    this.#keepOrder(request, reason);
+    this.#followOrder(reason);
   }
 
   /** Delivers what it can within the time, in milliseconds, and disconnects. */
   async end(graceMs: number): Promise<void> {
     if (this.#isEnding) return;
     this.#isEnding = true;
-    const session = this.#session;
-    if (session) {
+    this.work.takeNoMore();
+    if (this.#session) {
       const timeout = new AbortController();
       await Promise.race([this.work.sender.empty(), this.#options.clock.delay(graceMs, timeout.signal)]);
       timeout.abort();
     }
     this.#options.stopping.abort();
-    await session?.close();
+    // Another one than before, where the connection was lost meanwhile.
+    await this.#session?.close();
   }
 
   async #runOpen(): Promise<DeviceAgentError | undefined> {
@@ -157,11 +149,33 @@ export class AgentRun {
     });
   }
 
+  /** Before it is answered: a process that ends right after has promised it. */
+  #keepOrder(request: ReprovisionRequest, reason: string): void {
+    const { idScope, endpoint } = readReprovisionRequest(request);
+    if (!this.#finder.canProvision) {
+      throw new DeviceAgentError(
+        'ERR_AGENT_COMMAND',
+        `${this.#options.agent.identity.registrationId} was given its hub: there is no DPS to ask.`,
+        { advice: 'Start it with an ID scope.' },
+      );
+    }
+    if (idScope === undefined) this.#finder.askAgain(reason);
+    else this.#finder.moveTo({ idScope, ...(endpoint !== undefined && { endpoint }) });
+  }
+
+  /** What is being answered goes out first. */
+  #followOrder(reason: string): void {
+    setImmediate(() => this.#loop.redirect('dps', reason));
+  }
+
   /** A twin that DPS makes anew brings the same order again. */
   #obeyOnce(value: JsonObject, reason: string): void {
     if (JSON.stringify(this.#store.get('reprovision-order')) === JSON.stringify(value)) return;
-    this.reprovision(value, reason);
-    this.#store.put('reprovision-order', value);
+    this.#store.transaction(() => {
+      this.#store.put('reprovision-order', value);
+      this.#keepOrder(value, reason);
+    });
+    this.#followOrder(reason);
   }
 
   #createLoop(): ConnectionLoop {
@@ -176,6 +190,7 @@ export class AgentRun {
       canProvision,
       keptHub: () => this.#finder.kept(),
       isMoving: () => this.#finder.isMoving,
+      order: () => this.#finder.order,
       register: (reason) => {
         this.#used = this.#credentials.current();
         return this.#finder.register(reason);

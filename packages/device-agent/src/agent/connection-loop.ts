@@ -19,6 +19,8 @@ export interface ConnectionLoopOptions {
   readonly keptHub: () => FoundHub | undefined;
   /** Another DPS is to be asked, and hasn't answered yet: no hub is gone to before it has, or is given up. */
   readonly isMoving: () => boolean;
+  /** Why DPS is to be asked before the kept hub is gone to, where an earlier life was told to and didn't come to it. */
+  readonly order: () => string | undefined;
   /** Asks DPS. */
   readonly register: (reason: string) => Promise<FoundHub>;
   /** Resolves when connected; `lost` resolves with the error that ends the connection. */
@@ -110,7 +112,7 @@ export class ConnectionLoop {
       reconnection.connected(clock.now().getTime());
       this.#phase.enter('connected', `${hub.hostName} has accepted ${hub.deviceId}`);
       onState(connected);
-      if (this.#redirection) this.#options.disconnect();
+      if (this.#redirection || signal.aborted) this.#options.disconnect();
       return await lost;
     } catch (thrown) {
       if (thrown instanceof DeviceAgentError) return thrown;
@@ -122,9 +124,8 @@ export class ConnectionLoop {
   }
 
   #firstCourse(): Course {
-    return this.#options.isMoving()
-      ? { to: 'dps', reason: 'it was told to move' }
-      : { to: 'hub', reason: 'no assignment is kept' };
+    const order = this.#options.order();
+    return order === undefined ? { to: 'hub', reason: 'no assignment is kept' } : { to: 'dps', reason: order };
   }
 
   /** It may come at any moment, and waits until it is taken. */

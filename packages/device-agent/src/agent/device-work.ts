@@ -83,6 +83,12 @@ export class DeviceWork {
     this.#twin.disconnected();
   }
 
+  /** Begins no message and no desired change any more; what was begun may come to its end. */
+  takeNoMore(): void {
+    this.#inbox.takeNoMore();
+    this.#twin.takeNoMore();
+  }
+
   /** Cuts the handlers that still run; resolves when nothing is written any more. */
   async end(): Promise<void> {
     this.sender.end();

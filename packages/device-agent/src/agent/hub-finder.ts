@@ -37,14 +37,21 @@ interface Move extends ProvisioningService {
   readonly tries: number;
 }
 
+/** An order to ask DPS again that it hasn't answered yet. */
+interface Order {
+  readonly reason: string;
+  readonly tries: number;
+}
+
 const assignmentName = 'assignment';
 const moveName = 'move-to';
+const orderName = 'ask-dps';
 
 /** Answers that speak against the device itself; others say nothing about what DPS would decide. */
 const refusals: readonly DeviceAgentErrorCode[] = ['ERR_AGENT_DPS_REFUSED', 'ERR_AGENT_DPS_DISABLED'];
 
-/** Unanswered tries after which a move to another DPS is given up. */
-const movesUntilGivenUp = 5;
+/** Unanswered tries after which a move to another DPS, or an order to ask again, is given up. */
+const triesUntilGivenUp = 5;
 
 /** Knows the device's hub: the kept assignment, or what DPS answers; and moves the device from one DPS to another. */
 export class HubFinder {
@@ -62,6 +69,11 @@ export class HubFinder {
   /** Whether another DPS is to be asked, and hasn't answered yet. */
   get isMoving(): boolean {
     return this.#move() !== undefined;
+  }
+
+  /** Why DPS has to be asked before the kept hub is gone to, where it has to. */
+  get order(): string | undefined {
+    return this.isMoving ? 'it was told to move' : this.#order()?.reason;
   }
 
   kept(): FoundHub | undefined {
@@ -87,7 +99,7 @@ export class HubFinder {
     try {
       assignment = await this.#options.register(service);
     } catch (error) {
-      if (move && error instanceof DeviceAgentError) this.#countMove(move, error);
+      if (error instanceof DeviceAgentError) this.#countTry(move, error);
       throw error;
     }
     const kept: KeptAssignment = { ...assignment, ...service, configuredIdScope: connectTo.idScope };
@@ -95,6 +107,7 @@ export class HubFinder {
     store.database.transaction(() => {
       store.put(assignmentName, kept);
       if (move) store.remove(moveName);
+      if (this.#order()) store.remove(orderName);
     }, false);
     this.#options.onEvent({ type: 'provisioned', assignment, idScope });
     return { hostName: assignment.assignedHub, deviceId: assignment.deviceId, isKept: false };
@@ -105,6 +118,11 @@ export class HubFinder {
     const { connectTo } = this.#options;
     if (!('idScope' in connectTo)) throw new TypeError('There is no DPS to ask: the agent was given a hub.');
     return toService(this.#keptAssignment() ?? connectTo);
+  }
+
+  /** DPS is asked again, by the next process if this one ends before: on disk when it returns. */
+  askAgain(reason: string): void {
+    this.#options.store.put(orderName, { reason, tries: 0 } satisfies Order);
   }
 
   /** The next registration goes to this DPS; where it doesn't take the device, everything stays as it is. */
@@ -127,15 +145,26 @@ export class HubFinder {
     return 'idScope' in connectTo && kept?.configuredIdScope === connectTo.idScope ? kept : undefined;
   }
 
-  #countMove(move: Move, error: DeviceAgentError): void {
-    const tries = move.tries + 1;
-    const isGivenUp = refusals.includes(error.code) || tries >= movesUntilGivenUp;
-    if (!isGivenUp) {
-      this.#options.store.put(moveName, { ...move, tries });
+  #order(): Order | undefined {
+    return this.#options.store.get(orderName) as Order | undefined;
+  }
+
+  /** An agent that was stopped has not had its try. */
+  #countTry(move: Move | undefined, error: DeviceAgentError): void {
+    if (error.code === 'ERR_AGENT_STOPPED') return;
+    const { store, onEvent } = this.#options;
+    const isRefused = refusals.includes(error.code);
+    const isGivenUp = (tries: number): boolean => isRefused || tries >= triesUntilGivenUp;
+    const order = this.#order();
+    if (order && isGivenUp(order.tries + 1)) store.remove(orderName);
+    else if (order) store.put(orderName, { ...order, tries: order.tries + 1 });
+    if (!move) return;
+    if (!isGivenUp(move.tries + 1)) {
+      store.put(moveName, { ...move, tries: move.tries + 1 });
       return;
     }
-    this.#options.store.remove(moveName);
-    this.#options.onEvent({ type: 'move-refused', idScope: move.idScope, error });
+    store.remove(moveName);
+    onEvent({ type: 'move-refused', idScope: move.idScope, error });
   }
 }
 

@@ -74,6 +74,7 @@ export class Inbox {
   #broughtSequences = new Set<number>();
   #tried = 0;
   #isRunning = false;
+  #takesNoMore = false;
   #run: Promise<void> = Promise.resolve();
 
   constructor(options: InboxOptions) {
@@ -119,8 +120,14 @@ export class Inbox {
     return this.#run;
   }
 
+  /** Hands nothing over any more; where the handler that still runs fails, its message is handed over again after the next start. */
+  takeNoMore(): void {
+    this.#takesNoMore = true;
+  }
+
   /** Fires the running handler's signal and hands nothing over any more; what isn't handled is handed over after the next start. */
   stop(): void {
+    this.takeNoMore();
     this.#stopping.abort(new DeviceAgentError('ERR_AGENT_STOPPED', 'The agent was stopped.'));
   }
 
@@ -132,7 +139,7 @@ export class Inbox {
 
   async #handleAll(): Promise<void> {
     try {
-      while (!this.#stopping.signal.aborted) {
+      while (!this.#takesNoMore) {
         const waiting = this.#messages.next(this.#tried);
         if (!waiting) return;
         this.#tried = waiting.sequence;
@@ -155,7 +162,7 @@ export class Inbox {
       this.#finish(sequence);
       onEvent({ type: 'message-completed', messageId });
     } catch (error) {
-      if (this.#stopping.signal.aborted) return;
+      if (this.#takesNoMore) return;
       onEvent({ type: 'handler-failed', handler: 'onMessage', messageId, attempt, error });
       if (attempt < maximumAttempts) return;
       this.#finish(sequence);

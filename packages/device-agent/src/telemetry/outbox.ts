@@ -143,6 +143,8 @@ export class Outbox implements GroupedWrite {
       doneAhead: [...this.#reader.acknowledgedAhead],
       lastSequence: this.#lastSequence,
     };
+    // It was rolled back and is done again.
+    if (this.#staged) this.#room.reset();
     this.#staged = staged;
     if (staged.doneThrough > this.#forgottenThrough) this.#table.removeThrough(staged.doneThrough);
     for (const sequence of staged.doneAhead) this.#table.remove(sequence);
