@@ -322,6 +322,23 @@ describe('the agent itself refuses', () => {
     await expect(agent.send({ body: {} })).rejects.toMatchObject({ code: 'ERR_AGENT_STOPPED' });
   });
 
+  it('to go on where its retry policy fails, and says so to everybody', async () => {
+    const { agent, events } = agentWith(await issueIdentity(contoso, 'misled'), {
+      connectTo: { hostName: 'nowhere.localhost:9', deviceId: 'misled' },
+      retryPolicy: {
+        nextDelayMs: () => {
+          throw new RangeError('no such attempt');
+        },
+      },
+    });
+    const error = await rejection(agent.start());
+    expect(error).toMatchObject({ code: 'ERR_AGENT_STATE', message: expect.stringMatching(/no such attempt.*report/) });
+    await expect(agent.finished).resolves.toBe(error);
+    expect(agent.state).toMatchObject({ status: 'Disconnected', recommendedAction: 'OpenConnection' });
+    expect(events.findLast(({ type }) => type === 'transition')).toMatchObject({ to: 'stopped' });
+    await expect(agent.stop()).resolves.toEqual({ undeliveredMessages: 0 });
+  });
+
   it.each([
     ['its hub', (host: string) => ({ hostName: host, deviceId: 'impatient' })],
     ['DPS', (host: string) => ({ idScope: '0ne00000000', endpoint: host })],

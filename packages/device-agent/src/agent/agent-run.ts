@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { DeviceAgentError } from '../errors.ts';
+import { asAgentError, DeviceAgentError } from '../errors.ts';
 import { checkValidity, type DeviceIdentity } from '../identity/device-identity.ts';
 import { HubSession } from '../protocol/hub-session.ts';
 import { registerDevice, type Assignment, type ProvisioningService } from '../protocol/provision.ts';
@@ -21,6 +21,7 @@ import {
   type ReprovisionRequest,
 } from './reprovision-command.ts';
 import { exponentialBackoff } from './retry-policy.ts';
+import { writeOrTell } from './state-event.ts';
 
 /** Microsoft's Node client's; the hub waits 1.5 times as long. */
 const defaultKeepAliveSeconds = 180;
@@ -78,12 +79,10 @@ export class AgentRun {
 
   /** Runs until it is stopped (undefined), or has an answer that ends it; the state folder is closed then. */
   async run(): Promise<DeviceAgentError | undefined> {
-    try {
-      return await this.#runOpen();
-    } finally {
-      await this.work.end();
-      this.#store.close();
-    }
+    const error = await this.#runOpen();
+    await this.work.end();
+    writeOrTell(() => this.#store.close(), this.#options.onEvent);
+    return error;
   }
 
   /** @throws {DeviceAgentError} ERR_AGENT_COMMAND, ERR_AGENT_STATE */
@@ -101,18 +100,17 @@ export class AgentRun {
     setImmediate(() => this.#loop.redirect('dps', reason));
   }
 
-  /** Delivers what it can within the time, in milliseconds, and disconnects. */
+  /** Delivers what it can within the time, in milliseconds, and lets `run` come to its end. */
   async end(graceMs: number): Promise<void> {
     if (this.#isEnding) return;
     this.#isEnding = true;
-    const session = this.#session;
-    if (session) {
+    if (this.#session) {
       const timeout = new AbortController();
       await Promise.race([this.work.sender.empty(), this.#options.clock.delay(graceMs, timeout.signal)]);
       timeout.abort();
     }
+    // The loop ends whatever connection there is by now.
     this.#options.stopping.abort();
-    await session?.close();
   }
 
   async #runOpen(): Promise<DeviceAgentError | undefined> {
@@ -129,8 +127,7 @@ export class AgentRun {
         onEvent,
       });
     } catch (error) {
-      if (error instanceof DeviceAgentError) return error;
-      throw error;
+      return asAgentError(error, 'Start it again to go on, and report this.');
     }
     const renewing = this.#credentials.run(stopping.signal);
     const error = await this.#loop.run();
@@ -227,13 +224,15 @@ export class AgentRun {
     );
     this.#session = session;
     const lost = session.ended.then((error) => {
-      this.#session = undefined;
-      work.detach();
+      if (this.#session === session) {
+        this.#session = undefined;
+        work.detach();
+      }
       return error;
     });
     work.attach(session);
-    this.#dialer.connected();
-    this.#credentials.connected(identity);
+    writeOrTell(() => this.#dialer.connected(), onEvent);
+    writeOrTell(() => this.#credentials.connected(identity), onEvent);
     return { lost };
   }
 

@@ -10,7 +10,7 @@ import type { JsonObject } from '../twin/merge-patch.ts';
 import { inTime } from './answer-timeout.ts';
 import { hubError, refusedByTwin, stoppedError } from './hub-error.ts';
 import * as topics from './hub-topics.ts';
-import { MqttConnection, type InboundPublish } from './mqtt-connection.ts';
+import { closed, MqttConnection, type InboundPublish } from './mqtt-connection.ts';
 
 /** A hub, and the name that it knows the device by. */
 export interface HubAddress {
@@ -66,7 +66,7 @@ export class HubSession {
   /**
    * Connects; the session can send from here on, and hears of what the hub kept for it.
    *
-   * @throws {DeviceAgentError} ERR_AGENT_HUB_REFUSED, ERR_AGENT_HUB_THROTTLED, ERR_AGENT_HUB_UNREACHABLE,
+   * @throws {DeviceAgentError} ERR_AGENT_HUB_REFUSED, ERR_AGENT_HUB_BUSY, ERR_AGENT_HUB_UNREACHABLE,
    *   ERR_AGENT_SERVER_UNTRUSTED, ERR_AGENT_STOPPED
    */
   static async open(options: HubSessionOptions, signal: AbortSignal): Promise<HubSession> {
@@ -118,7 +118,8 @@ export class HubSession {
   /**
    * Resolves with the new `$version` of the reported properties.
    *
-   * @throws {DeviceAgentError} ERR_AGENT_TWIN: the hub refused the patch, or has no time for it (`retryAfterMs`)
+   * @throws {DeviceAgentError} ERR_AGENT_TWIN: the hub refused the patch. ERR_AGENT_HUB_BUSY: it has no time for it
+   *   (`retryAfterMs`). ERR_AGENT_HUB_UNREACHABLE: no answer
    */
   async report(patch: JsonObject): Promise<number> {
     const { status, version = 0, body, retryAfterMs } = await this.#askTwin(topics.twinReport, JSON.stringify(patch));
@@ -133,9 +134,9 @@ export class HubSession {
     await this.ended;
   }
 
-  /** Ends a session that still stands but no longer works. */
-  abandon(reason: string): void {
-    this.#connection.destroy(reason);
+  /** Ends a session that still stands but no longer works; an error is what it then has ended with. */
+  abandon(reason: string | DeviceAgentError): void {
+    this.#connection.destroy(typeof reason === 'string' ? closed(reason) : reason);
   }
 
   #take({ topic, payload, packetId, isRedelivery, acknowledge }: InboundPublish): void {
