@@ -78,6 +78,14 @@ describe.each(names)('@contoso/%s as it is published', (name) => {
   });
 });
 
+describe('@contoso/device-agent', () => {
+  it('knows when it was released', async () => {
+    const { stdout } = await run('tar', ['-xOzf', tarballs.get('device-agent')!, 'package/dist/released-at.js']);
+    const [, releasedAt = ''] = /releasedAt = '([^']+)'/.exec(stdout) ?? [];
+    expect(Math.abs(Date.now() - Date.parse(releasedAt))).toBeLessThan(3_600_000);
+  });
+});
+
 describe.each(['.', 'bench', ...names.map((name) => join('packages', name)), 'examples/best-practice-x509'])(
   'the dependencies of %s',
   (folderName) => {

@@ -105,6 +105,12 @@ export class DeviceAgentError extends Error {
   }
 }
 
+/** Whatever was thrown, as an error of this package: what isn't one already is a fault of the agent itself. */
+export function asAgentError(thrown: unknown, advice: string): DeviceAgentError {
+  if (thrown instanceof DeviceAgentError) return thrown;
+  return new DeviceAgentError('ERR_AGENT_STATE', `The agent failed: ${textOf(thrown)}.`, { cause: thrown, advice });
+}
+
 /** The text of whatever was thrown, for use inside a message. */
 export function textOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);

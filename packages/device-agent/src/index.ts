@@ -2,6 +2,7 @@ export { systemClock } from './clock.ts';
 export type { Clock } from './clock.ts';
 export type { FoundHub, ProvisioningEvent } from './agent/hub-finder.ts';
 export type { Phase, TransitionEvent } from './agent/phase.ts';
+export type { StateEvent } from './agent/state-event.ts';
 export type { ReprovisionNames, ReprovisionRequest } from './agent/reprovision-command.ts';
 export type {
   ConnectionState,

@@ -2,6 +2,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startAzureIot, type AzureIotEmulator } from '@contoso/azure-iot-emulator';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import Database from 'libsql';
 import type { AgentEvent, DeviceAgentOptions, DeviceIdentity } from '../src/index.ts';
 import { dpsName, hubName, issueIdentity, startContoso, watchedAgent, type Contoso, type Watched } from './contoso.ts';
 import { startHttpProxy, type HttpProxy } from './http-proxy.ts';
@@ -59,6 +60,41 @@ describe('a device on a network that lets port 443 alone through', () => {
     expect(failures(second.events)).toEqual([]);
     expect(proxy.targets.slice(3)).toEqual([`${hubName}.azure-devices.net:443`]);
     await second.agent.stop(0);
+    await azure.close();
+  });
+});
+
+describe('a device whose disk takes nothing when it has found its way', () => {
+  it('stays connected, and says so', async () => {
+    const { azure, identity } = await azureByItsOwnNames('unwritable');
+    const proxy = await startHttpProxy({ ports: { 443: azure.mqttPort } });
+    proxies.push(proxy);
+    const stateFolder = await mkdtemp(join(contoso.folder, 'locked-'));
+    const watched = watchedAgent(contoso, identity, {
+      connectTo: { idScope: azure.dps(dpsName).idScope },
+      trustedRootsPem: azure.cloud.trustedRootsPem,
+      proxy: { url: `http://127.0.0.1:${proxy.port}` },
+      stateFolder,
+    });
+    started.push(watched);
+    const starting = watched.agent.start();
+    await watched.next('provisioning');
+    const writer = new Database(join(stateFolder, 'agent.db'));
+    writer.exec('BEGIN IMMEDIATE');
+    await starting;
+    await watched.next('subscribed');
+    writer.exec('ROLLBACK');
+    writer.close();
+    await watched.agent.send({ body: {} });
+    await watched.agent.flush();
+    const told = watched.events.filter(({ type }) => type === 'state-failed');
+    // The assignment, and the way.
+    expect(told).toEqual(
+      [0, 1].map(() => expect.objectContaining({ error: expect.objectContaining({ code: 'ERR_AGENT_STATE' }) })),
+    );
+    expect(proxy.targets.filter((target) => target.startsWith(hubName))).toHaveLength(1);
+    expect(watched.agent.state.status).toBe('Connected');
+    await watched.agent.stop(0);
     await azure.close();
   });
 });

@@ -3,11 +3,9 @@ import { join } from 'node:path';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { createServer as createTlsServer } from 'node:tls';
 import { deleteEnrollmentGroup, deleteIndividualEnrollment, putIndividualEnrollment } from '@contoso/dps-admin';
 import { createLineAuthority, createRootAuthority, issueDeviceCertificate } from '@contoso/pki';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { generate, parser } from 'mqtt-packet';
 import {
   DeviceAgentError,
   exponentialBackoff,
@@ -29,12 +27,13 @@ import {
   type Contoso,
   type Watched,
 } from './contoso.ts';
+import { startScriptedDps } from './scripted-dps.ts';
 import { makeTlsSite } from './tls-site.ts';
 
 let contoso: Contoso;
 const site = makeTlsSite(['localhost']);
 const started: Watched[] = [];
-const servers: Server[] = [];
+const servers: { close(): unknown }[] = [];
 
 beforeAll(async () => {
   contoso = await startContoso();
@@ -74,6 +73,13 @@ const listen = async (server: Server): Promise<number> => {
   servers.push(server);
   await once(server.listen(0, '127.0.0.1'), 'listening');
   return (server.address() as AddressInfo).port;
+};
+
+/** A DPS that always says the same: a state that its specification declares and the emulator never has. */
+const dpsThatAnswers = async (body: object): Promise<string> => {
+  const dps = await startScriptedDps(site, () => ({ status: 200, body }));
+  servers.push(dps);
+  return dps.endpoint;
 };
 
 describe('DPS refuses', () => {
@@ -146,9 +152,9 @@ describe('DPS refuses', () => {
 
   it('with status "disabled", as the API declares and the emulator never says', async () => {
     const identity = await issueIdentity(contoso, 'declared-disabled');
-    const port = await listen(dpsThatAnswers({ operationId: 'o', status: 'disabled' }));
+    const endpoint = await dpsThatAnswers({ operationId: 'o', status: 'disabled' });
     const { agent } = agentWith(identity, {
-      connectTo: { idScope: '0ne00000000', endpoint: `localhost:${port}` },
+      connectTo: { idScope: '0ne00000000', endpoint },
       trustedRootsPem: site.rootPem,
       onRefusal: 'end',
     });
@@ -161,21 +167,19 @@ describe('DPS refuses', () => {
 
   it('fails an assignment that it took', async () => {
     const identity = await issueIdentity(contoso, 'nowhere-to-go');
-    const port = await listen(
-      dpsThatAnswers({
-        operationId: 'o',
+    const endpoint = await dpsThatAnswers({
+      operationId: 'o',
+      status: 'failed',
+      registrationState: {
+        registrationId: 'nowhere-to-go',
         status: 'failed',
-        registrationState: {
-          registrationId: 'nowhere-to-go',
-          status: 'failed',
-          errorCode: 500000,
-          errorMessage: 'No hub to assign',
-        },
-      }),
-    );
+        errorCode: 500000,
+        errorMessage: 'No hub to assign',
+      },
+    });
     const error = await rejection(
       provisionWith(identity, {
-        provisioning: { idScope: '0ne00000000', endpoint: `localhost:${port}` },
+        provisioning: { idScope: '0ne00000000', endpoint },
         trustedRootsPem: site.rootPem,
       }),
     );
@@ -322,6 +326,23 @@ describe('the agent itself refuses', () => {
     await expect(agent.send({ body: {} })).rejects.toMatchObject({ code: 'ERR_AGENT_STOPPED' });
   });
 
+  it('to go on where its retry policy fails, and says so to everybody', async () => {
+    const { agent, events } = agentWith(await issueIdentity(contoso, 'misled'), {
+      connectTo: { hostName: 'nowhere.localhost:9', deviceId: 'misled' },
+      retryPolicy: {
+        nextDelayMs: () => {
+          throw new RangeError('no such attempt');
+        },
+      },
+    });
+    const error = await rejection(agent.start());
+    expect(error).toMatchObject({ code: 'ERR_AGENT_STATE', message: expect.stringMatching(/no such attempt.*report/) });
+    await expect(agent.finished).resolves.toBe(error);
+    expect(agent.state).toMatchObject({ status: 'Disconnected', recommendedAction: 'OpenConnection' });
+    expect(events.findLast(({ type }) => type === 'transition')).toMatchObject({ to: 'stopped' });
+    await expect(agent.stop()).resolves.toEqual({ undeliveredMessages: 0 });
+  });
+
   it.each([
     ['its hub', (host: string) => ({ hostName: host, deviceId: 'impatient' })],
     ['DPS', (host: string) => ({ idScope: '0ne00000000', endpoint: host })],
@@ -384,34 +405,3 @@ describe('clean-up', () => {
     expect(agent.state).toEqual({ status: 'Disconnected', reason: 'BadCredential', recommendedAction: 'Quit' });
   });
 });
-
-/** A certificate for `localhost`, made once. */
-/**
- * The DPS device API as far as one answer: for the states that its specification declares and that a real one can't be
- * brought into at will.
- */
-function dpsThatAnswers(answer: object): Server {
-  return createTlsServer(site, (socket) => {
-    const reader = parser();
-    const send = (packet: Parameters<typeof generate>[0]): void => void socket.write(generate(packet));
-    reader.on('packet', (packet) => {
-      if (packet.cmd === 'connect') send({ cmd: 'connack', returnCode: 0, sessionPresent: false });
-      if (packet.cmd === 'subscribe') send({ cmd: 'suback', messageId: packet.messageId!, granted: [1] });
-      if (packet.cmd === 'unsubscribe') send({ cmd: 'unsuback', messageId: packet.messageId!, granted: [] });
-      if (packet.cmd === 'publish') {
-        send({ cmd: 'puback', messageId: packet.messageId! });
-        const rid = /\$rid=([^&]+)/.exec(packet.topic)?.[1] ?? '';
-        send({
-          cmd: 'publish',
-          topic: `$dps/registrations/res/200/?$rid=${rid}`,
-          payload: JSON.stringify(answer),
-          qos: 0,
-          dup: false,
-          retain: false,
-        });
-      }
-    });
-    socket.on('data', (chunk: Buffer) => void reader.parse(chunk));
-    socket.on('error', () => undefined);
-  });
-}

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { generate, type Packet } from 'mqtt-packet';
 import { MqttConnection, type InboundPublish } from '../src/protocol/mqtt-connection.ts';
@@ -132,6 +133,32 @@ describe('sending', () => {
     expect(server.received.map(({ cmd }) => cmd)).toEqual(['connect', 'publish', 'disconnect']);
     await expect(connection.publish('a', 'b', 0)).rejects.toMatchObject({ kind: 'closed' });
     await expect(connection.publish('a', 'b', 1)).rejects.toMatchObject({ kind: 'closed' });
+  });
+
+  it('says goodbye for a second where nothing gets through any more, and no longer', async () => {
+    const { server, connection, clock } = await connectTo(await serve());
+    server.stall();
+    const sending = connection.publish('a', Buffer.alloc(64 * 1024 * 1024), 1);
+    const leaving = connection.disconnect();
+    await expect(sending).rejects.toMatchObject({ kind: 'closed' });
+    let hasEnded = false;
+    void connection.ended.then(() => (hasEnded = true));
+    await clock.advance(999);
+    expect([hasEnded, server.stream.destroyed]).toEqual([false, false]);
+    await clock.advance(1);
+    await leaving;
+    expect([hasEnded, server.stream.destroyed]).toEqual([true, true]);
+  });
+
+  it('hands nothing over after its goodbye', async () => {
+    const { server, connection, inbound } = await connectTo(await serve());
+    server.stall();
+    void connection.publish('a', Buffer.alloc(64 * 1024 * 1024), 0);
+    void connection.disconnect();
+    server.send(message(3));
+    await once(server.stream, 'data');
+    expect(inbound).toEqual([]);
+    connection.destroy();
   });
 
   it('rejects what waits when the server goes', async () => {

@@ -11,6 +11,8 @@ export interface ScriptedServer {
   send(...packets: Packet[]): void;
   /** Sends what is no MQTT. */
   sendBytes(bytes: Buffer): void;
+  /** Reads nothing any more, as behind a network that has stalled. */
+  stall(): void;
   /** Resolves with the first packet of this kind after the given number of them. */
   next<T extends Packet['cmd']>(cmd: T, after?: number): Promise<Extract<Packet, { cmd: T }>>;
   close(): void;
@@ -40,6 +42,7 @@ export async function startScriptedServer(answer: (packet: Packet) => Packet[] =
     received,
     send: (...packets) => void socket.write(Buffer.concat(packets.map((packet) => generate(packet)))),
     sendBytes: (bytes) => void socket.write(bytes),
+    stall: () => void socket.pause(),
     next: (cmd, after = 0) =>
       new Promise((resolve) => {
         const look = (): void => {

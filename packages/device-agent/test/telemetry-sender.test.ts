@@ -1,6 +1,6 @@
 import { gunzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import type { Clock, OutboxOptions } from '../src/index.ts';
+import type { Clock, DeviceAgentError, OutboxOptions } from '../src/index.ts';
 import { TelemetrySender, type TelemetrySession } from '../src/telemetry/telemetry-sender.ts';
 import type { StoredMessage } from '../src/telemetry/telemetry-message.ts';
 import { nextTurn, OutboxWorld } from './outbox-world.ts';
@@ -8,7 +8,7 @@ import { nextTurn, OutboxWorld } from './outbox-world.ts';
 /** A hub's side: it keeps what comes, and acknowledges when it is told to. */
 class Session implements TelemetrySession {
   readonly sent: StoredMessage[] = [];
-  readonly abandoned: string[] = [];
+  readonly abandoned: (string | DeviceAgentError)[] = [];
   readonly #answers: { resolve: () => void; reject: (error: Error) => void }[] = [];
 
   send(message: StoredMessage): Promise<void> {
@@ -18,7 +18,7 @@ class Session implements TelemetrySession {
     });
   }
 
-  abandon(reason: string): void {
+  abandon(reason: string | DeviceAgentError): void {
     this.abandoned.push(reason);
   }
 
@@ -172,7 +172,9 @@ describe('the sender', () => {
     await addAll(['a']);
     world.store.database.prepare('ALTER TABLE outbox RENAME TO gone').run();
     const session = connect();
-    expect(session.abandoned).toEqual([expect.stringMatching(/outbox can't be read: .*no such table/)]);
+    expect(session.abandoned).toEqual([
+      expect.objectContaining({ code: 'ERR_AGENT_STATE', message: expect.stringMatching(/no such table: outbox/) }),
+    ]);
     world.store.database.prepare('ALTER TABLE gone RENAME TO outbox').run();
     expect(connect().ids).toEqual(['a']);
   });

@@ -21,6 +21,7 @@ import type { TransitionEvent } from './phase.ts';
 import type { OnRefusal } from './reconnection.ts';
 import type { ReprovisionNames } from './reprovision-command.ts';
 import type { RetryPolicy } from './retry-policy.ts';
+import type { StateEvent } from './state-event.ts';
 
 /** What the agent tells its application as it happens. */
 export type AgentEvent =
@@ -28,6 +29,7 @@ export type AgentEvent =
   | RenewalEvent
   | ProvisioningEvent
   | TransitionEvent
+  | StateEvent
   | { readonly type: 'status'; readonly state: ConnectionState; readonly error?: DeviceAgentError }
   | ({ readonly type: 'connecting'; readonly certificate: CertificateFacts } & FoundHub)
   | {

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { DeviceAgentError } from '../errors.ts';
+import { asAgentError, DeviceAgentError } from '../errors.ts';
 import { checkValidity, type DeviceIdentity } from '../identity/device-identity.ts';
 import { HubSession } from '../protocol/hub-session.ts';
 import { registerDevice, type Assignment, type ProvisioningService } from '../protocol/provision.ts';
@@ -21,6 +21,7 @@ import {
   type ReprovisionRequest,
 } from './reprovision-command.ts';
 import { exponentialBackoff } from './retry-policy.ts';
+import { writeOrTell } from './state-event.ts';
 
 /** Microsoft's Node client's; the hub waits 1.5 times as long. */
 const defaultKeepAliveSeconds = 180;
@@ -78,21 +79,18 @@ export class AgentRun {
 
   /** Runs until it is stopped (undefined), or has an answer that ends it; the state folder is closed then. */
   async run(): Promise<DeviceAgentError | undefined> {
-    try {
-      return await this.#runOpen();
-    } finally {
-      await this.work.end();
-      this.#store.close();
-    }
+    const error = await this.#runOpen();
+    await this.work.end();
+    writeOrTell(() => this.#store.close(), this.#options.onEvent);
+    return error;
   }
 
   /** @throws {DeviceAgentError} ERR_AGENT_COMMAND, ERR_AGENT_STATE */
   reprovision(request: ReprovisionRequest, reason: string): void {
-    this.#keepOrder(request, reason);
-    this.#followOrder(reason);
+    this.#takeOrder(request, reason);
   }
 
-  /** Delivers what it can within the time, in milliseconds, and disconnects. */
+  /** Delivers what it can within the time, in milliseconds, and lets `run` come to its end. */
   async end(graceMs: number): Promise<void> {
     if (this.#isEnding) return;
     this.#isEnding = true;
@@ -102,9 +100,8 @@ export class AgentRun {
       await Promise.race([this.work.sender.empty(), this.#options.clock.delay(graceMs, timeout.signal)]);
       timeout.abort();
     }
+    // The loop ends whatever connection there is by now.
     this.#options.stopping.abort();
-    // Another one than before, where the connection was lost meanwhile.
-    await this.#session?.close();
   }
 
   async #runOpen(): Promise<DeviceAgentError | undefined> {
@@ -121,8 +118,7 @@ export class AgentRun {
         onEvent,
       });
     } catch (error) {
-      if (error instanceof DeviceAgentError) return error;
-      throw error;
+      return asAgentError(error, 'Start it again to go on, and report this.');
     }
     const renewing = this.#credentials.run(stopping.signal);
     const error = await this.#loop.run();
@@ -149,8 +145,8 @@ export class AgentRun {
     });
   }
 
-  /** Before it is answered: a process that ends right after has promised it. */
-  #keepOrder(request: ReprovisionRequest, reason: string): void {
+  /** On disk before it is answered: a process that ends right after has promised it. */
+  #takeOrder(request: ReprovisionRequest, reason: string, mark: () => void = () => undefined): void {
     const { idScope, endpoint } = readReprovisionRequest(request);
     if (!this.#finder.canProvision) {
       throw new DeviceAgentError(
@@ -159,23 +155,16 @@ export class AgentRun {
         { advice: 'Start it with an ID scope.' },
       );
     }
-    if (idScope === undefined) this.#finder.askAgain(reason);
-    else this.#finder.moveTo({ idScope, ...(endpoint !== undefined && { endpoint }) });
-  }
-
-  /** What is being answered goes out first. */
-  #followOrder(reason: string): void {
+    if (idScope === undefined) this.#finder.askAgain(reason, mark);
+    else this.#finder.moveTo({ idScope, ...(endpoint !== undefined && { endpoint }) }, mark);
+    // What is being answered goes out first.
     setImmediate(() => this.#loop.redirect('dps', reason));
   }
 
   /** A twin that DPS makes anew brings the same order again. */
   #obeyOnce(value: JsonObject, reason: string): void {
     if (JSON.stringify(this.#store.get('reprovision-order')) === JSON.stringify(value)) return;
-    this.#store.transaction(() => {
-      this.#store.put('reprovision-order', value);
-      this.#keepOrder(value, reason);
-    });
-    this.#followOrder(reason);
+    this.#takeOrder(value, reason, () => this.#store.put('reprovision-order', value));
   }
 
   #createLoop(): ConnectionLoop {
@@ -242,13 +231,15 @@ export class AgentRun {
     );
     this.#session = session;
     const lost = session.ended.then((error) => {
-      this.#session = undefined;
-      work.detach();
+      if (this.#session === session) {
+        this.#session = undefined;
+        work.detach();
+      }
       return error;
     });
     work.attach(session);
-    this.#dialer.connected();
-    this.#credentials.connected(identity);
+    writeOrTell(() => this.#dialer.connected(), onEvent);
+    writeOrTell(() => this.#credentials.connected(identity), onEvent);
     return { lost };
   }
 

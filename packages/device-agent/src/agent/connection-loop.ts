@@ -1,6 +1,6 @@
 import { pause, type Clock } from '../clock.ts';
-import { DeviceAgentError, textOf } from '../errors.ts';
-import { closed, connected, retrying, type ConnectionState } from './connection-status.ts';
+import { asAgentError, DeviceAgentError } from '../errors.ts';
+import { closed, connected, disconnected, retrying, type ConnectionState } from './connection-status.ts';
 import type { Destination } from './fleet.ts';
 import type { FoundHub } from './hub-finder.ts';
 import { failureKindOf } from './next-step.ts';
@@ -25,7 +25,7 @@ export interface ConnectionLoopOptions {
   readonly register: (reason: string) => Promise<FoundHub>;
   /** Resolves when connected; `lost` resolves with the error that ends the connection. */
   readonly connect: (hub: FoundHub) => Promise<{ readonly lost: Promise<DeviceAgentError> }>;
-  /** Ends the connection there is. */
+  /** Ends the connection that there is, if there is one: `lost` resolves when that is done, and soon. */
   readonly disconnect: () => void;
   readonly onTransition: (event: TransitionEvent) => void;
   readonly onState: (state: ConnectionState, error?: DeviceAgentError) => void;
@@ -53,8 +53,20 @@ export class ConnectionLoop {
     this.#phase = new PhaseKeeper(options.onTransition);
   }
 
-  /** Resolves when it was stopped (undefined), or is refused for good (the error). */
+  /** Resolves when it was stopped (undefined), is refused for good, or can't go on (the error). */
   async run(): Promise<DeviceAgentError | undefined> {
+    const { signal, disconnect } = this.#options;
+    signal.addEventListener('abort', disconnect, { once: true });
+    try {
+      return await this.#connectForEver();
+    } catch (thrown) {
+      // A fault of the retry policy's, or of ours: whatever is unforeseen must be seen.
+      disconnect();
+      return this.#end(disconnected, asAgentError(thrown, 'Start it again to go on, and report this.'));
+    }
+  }
+
+  async #connectForEver(): Promise<DeviceAgentError | undefined> {
     const { signal, reconnection } = this.#options;
     this.#phase.enter('waiting', 'start');
     await this.#wait(reconnection.startDelayMs());
@@ -99,7 +111,8 @@ export class ConnectionLoop {
   }
 
   async #oneConnection(course: Course): Promise<DeviceAgentError> {
-    const { signal, canProvision, keptHub, register, connect, reconnection, clock, onState } = this.#options;
+    const { signal, canProvision, keptHub, register, connect, disconnect, reconnection, clock, onState } =
+      this.#options;
     try {
       signal.throwIfAborted();
       let hub = keptHub();
@@ -112,14 +125,11 @@ export class ConnectionLoop {
       reconnection.connected(clock.now().getTime());
       this.#phase.enter('connected', `${hub.hostName} has accepted ${hub.deviceId}`);
       onState(connected);
-      if (this.#redirection || signal.aborted) this.#options.disconnect();
+      if (this.#redirection !== undefined || signal.aborted) disconnect();
       return await lost;
     } catch (thrown) {
-      if (thrown instanceof DeviceAgentError) return thrown;
-      return new DeviceAgentError('ERR_AGENT_STATE', `The agent failed: ${textOf(thrown)}.`, {
-        cause: thrown,
-        advice: 'It goes on by itself; if it lasts, look at the disk of this device.',
-      });
+      disconnect();
+      return asAgentError(thrown, 'It goes on by itself; if it lasts, look at the disk of this device.');
     }
   }
 

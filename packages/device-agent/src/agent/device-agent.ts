@@ -32,7 +32,7 @@ export class DeviceAgent {
     return this.#state;
   }
 
-  /** Resolves when the agent has ended: with the error that ended it, or undefined after `stop`. */
+  /** Resolves when the agent has ended: with the error that ended it, or undefined after `stop`. It never rejects. */
   get finished(): Promise<DeviceAgentError | undefined> {
     return this.#finished;
   }
@@ -110,10 +110,11 @@ export class DeviceAgent {
   }
 
   /**
-   * Delivers what it can within the grace time, disconnects, and closes the state folder. Called again, or after the agent
-   * has ended by itself, it says how many messages were left then.
+   * Delivers what it can within the grace time, disconnects, and closes the state folder, whatever the connection does
+   * meanwhile. Called again, or after the agent has ended by itself, it says how many messages were left then.
    *
-   * @param graceMs - milliseconds for telemetry still on disk while there is a connection; default 5,000
+   * @param graceMs - milliseconds for telemetry still on disk, where there is a connection; default 5,000. The goodbye takes a
+   *   second more at most, on a connection that has stalled
    */
   async stop(graceMs = 5_000): Promise<StopReport> {
     await this.#begun;

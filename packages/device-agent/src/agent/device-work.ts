@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { textOf } from '../errors.ts';
+import { DeviceAgentError, textOf } from '../errors.ts';
 import {
   Inbox,
   type InboxArrival,
@@ -128,7 +128,7 @@ export class DeviceWork {
     try {
       await session.subscribe();
     } catch (error) {
-      if (this.#session === session) session.abandon(textOf(error));
+      if (this.#session === session) session.abandon(error instanceof DeviceAgentError ? error : textOf(error));
       return;
     }
     if (this.#session !== session) return;

@@ -81,14 +81,18 @@ export class Dialer {
     this.#isUp = false;
   }
 
-  /** Remembers the way that worked, where it isn't the one that is tried first anyway. */
+  /**
+   * Remembers the way that worked, where it isn't the one that is tried first anyway.
+   *
+   * @throws {DeviceAgentError} ERR_AGENT_STATE: only until the process ends
+   */
   connected(): void {
     const { store, clock, choice } = this.#options;
     const memory = rememberTransport(this.#memory, this.#transport, clock.now());
     const isNews = memory !== this.#memory && (this.#memory !== undefined || memory.worked !== 'mqtt');
-    if (choice === 'auto' && isNews) store.put(memoryName, memory);
     this.#memory = memory;
     this.#isUp = true;
+    if (choice === 'auto' && isNews) store.put(memoryName, memory);
   }
 
   #first(): Transport {

@@ -2,6 +2,7 @@ import { DeviceAgentError, type DeviceAgentErrorCode } from '../errors.ts';
 import type { HubAddress } from '../protocol/hub-session.ts';
 import type { Assignment, ProvisioningService } from '../protocol/provision.ts';
 import type { StateStore } from '../state/state-store.ts';
+import { writeOrTell, type StateEvent } from './state-event.ts';
 
 /** A hub to connect to, and how it was found. */
 export interface FoundHub extends HubAddress {
@@ -17,11 +18,11 @@ export type ProvisioningEvent =
   | { readonly type: 'move-refused'; readonly idScope: string; readonly error: DeviceAgentError };
 
 export interface HubFinderOptions {
-  readonly store: Pick<StateStore, 'database' | 'get' | 'put' | 'remove'>;
+  readonly store: Pick<StateStore, 'database' | 'get' | 'put' | 'remove' | 'transaction'>;
   /** The configuration: a DPS to ask, or a hub. */
   readonly connectTo: ProvisioningService | HubAddress;
   readonly register: (service: ProvisioningService) => Promise<Assignment>;
-  readonly onEvent: (event: ProvisioningEvent) => void;
+  readonly onEvent: (event: ProvisioningEvent | StateEvent) => void;
 }
 
 /** As it is kept; DPS of the assignment and the one of the configuration, which wins where it has changed since. */
@@ -53,12 +54,27 @@ const refusals: readonly DeviceAgentErrorCode[] = ['ERR_AGENT_DPS_REFUSED', 'ERR
 /** Unanswered tries after which a move to another DPS, or an order to ask again, is given up. */
 const triesUntilGivenUp = 5;
 
-/** Knows the device's hub: the kept assignment, or what DPS answers; and moves the device from one DPS to another. */
+/**
+ * Knows the device's hub: the kept assignment, or what DPS answers; and moves the device from one DPS to another. It reads the
+ * disk once: from then on a disk that fails costs no connection.
+ */
 export class HubFinder {
   readonly #options: HubFinderOptions;
+  #kept: KeptAssignment | undefined;
+  #move: Move | undefined;
+  #order: Order | undefined;
 
+  /** @throws {DeviceAgentError} ERR_AGENT_STATE */
   constructor(options: HubFinderOptions) {
+    const { connectTo, store } = options;
     this.#options = options;
+    if (!('idScope' in connectTo)) return;
+    const kept = store.get(assignmentName) as KeptAssignment | undefined;
+    const move = store.get(moveName) as Move | undefined;
+    // A device whose configuration names another DPS instance must not go on to the old one's hub, nor where it was told to then.
+    this.#kept = kept?.configuredIdScope === connectTo.idScope ? kept : undefined;
+    this.#move = move?.configuredIdScope === connectTo.idScope ? move : undefined;
+    this.#order = store.get(orderName) as Order | undefined;
   }
 
   /** Whether there is a DPS to ask. */
@@ -68,18 +84,18 @@ export class HubFinder {
 
   /** Whether another DPS is to be asked, and hasn't answered yet. */
   get isMoving(): boolean {
-    return this.#move() !== undefined;
+    return this.#move !== undefined;
   }
 
   /** Why DPS has to be asked before the kept hub is gone to, where it has to. */
   get order(): string | undefined {
-    return this.isMoving ? 'it was told to move' : this.#order()?.reason;
+    return this.isMoving ? 'it was told to move' : this.#order?.reason;
   }
 
   kept(): FoundHub | undefined {
     const { connectTo } = this.#options;
     if (!('idScope' in connectTo)) return { ...connectTo, isKept: true };
-    const kept = this.#keptAssignment();
+    const kept = this.#kept;
     return kept && { hostName: kept.assignedHub, deviceId: kept.deviceId, isKept: true };
   }
 
@@ -89,9 +105,9 @@ export class HubFinder {
    * @throws {DeviceAgentError} what `provision` throws
    */
   async register(reason: string): Promise<FoundHub> {
-    const { connectTo, store } = this.#options;
+    const { connectTo } = this.#options;
     if (!('idScope' in connectTo)) throw new TypeError('There is no DPS to ask: the agent was given a hub.');
-    const move = this.#move();
+    const [move, order] = [this.#move, this.#order];
     const service = move ? toService(move) : this.service();
     const { idScope } = service;
     this.#options.onEvent({ type: 'provisioning', reason, idScope });
@@ -99,16 +115,14 @@ export class HubFinder {
     try {
       assignment = await this.#options.register(service);
     } catch (error) {
-      if (error instanceof DeviceAgentError) this.#countTry(move, error);
+      if (error instanceof DeviceAgentError) this.#countTry(move, order, error);
       throw error;
     }
-    const kept: KeptAssignment = { ...assignment, ...service, configuredIdScope: connectTo.idScope };
-    // A power cut may undo it: then DPS is asked once more. Waiting for the disk here would hold up the connection.
-    store.database.transaction(() => {
-      store.put(assignmentName, kept);
-      if (move) store.remove(moveName);
-      if (this.#order()) store.remove(orderName);
-    }, false);
+    this.#kept = { ...assignment, ...service, configuredIdScope: connectTo.idScope };
+    // What was ordered meanwhile is still to be done.
+    if (this.#move === move) this.#move = undefined;
+    if (this.#order === order) this.#order = undefined;
+    writeOrTell(() => this.#writeAssignment(), this.#options.onEvent);
     this.#options.onEvent({ type: 'provisioned', assignment, idScope });
     return { hostName: assignment.assignedHub, deviceId: assignment.deviceId, isKept: false };
   }
@@ -117,54 +131,77 @@ export class HubFinder {
   service(): ProvisioningService {
     const { connectTo } = this.#options;
     if (!('idScope' in connectTo)) throw new TypeError('There is no DPS to ask: the agent was given a hub.');
-    return toService(this.#keptAssignment() ?? connectTo);
+    return toService(this.#kept ?? connectTo);
   }
 
-  /** DPS is asked again, by the next process if this one ends before: on disk when it returns. */
-  askAgain(reason: string): void {
-    this.#options.store.put(orderName, { reason, tries: 0 } satisfies Order);
+  /**
+   * DPS is asked again, by the next process if this one ends before.
+   *
+   * @param mark - written with it, all or nothing
+   * @throws {DeviceAgentError} ERR_AGENT_STATE: the order isn't on disk, and isn't followed
+   */
+  askAgain(reason: string, mark: () => void): void {
+    const order: Order = { reason, tries: 0 };
+    this.#keepOrder(orderName, order, mark);
+    this.#order = order;
   }
 
-  /** The next registration goes to this DPS; where it doesn't take the device, everything stays as it is. */
-  moveTo(service: ProvisioningService): void {
-    const { connectTo, store } = this.#options;
-    if ('idScope' in connectTo) store.put(moveName, { ...service, configuredIdScope: connectTo.idScope, tries: 0 });
+  /**
+   * The next registration goes to this DPS; where it doesn't take the device, everything stays as it is.
+   *
+   * @param mark - written with it, all or nothing
+   * @throws {DeviceAgentError} ERR_AGENT_STATE: the order isn't on disk, and isn't followed
+   */
+  moveTo(service: ProvisioningService, mark: () => void): void {
+    const { connectTo } = this.#options;
+    if (!('idScope' in connectTo)) return;
+    const move: Move = { ...service, configuredIdScope: connectTo.idScope, tries: 0 };
+    this.#keepOrder(moveName, move, mark);
+    this.#move = move;
   }
 
-  /** An order from the time of another configuration is over. */
-  #move(): Move | undefined {
-    const { connectTo, store } = this.#options;
-    const move = store.get(moveName) as Move | undefined;
-    return 'idScope' in connectTo && move?.configuredIdScope === connectTo.idScope ? move : undefined;
+  #keepOrder(name: string, order: Order | Move, mark: () => void): void {
+    const { store } = this.#options;
+    store.transaction(() => {
+      store.put(name, order);
+      mark();
+    });
   }
 
-  #keptAssignment(): KeptAssignment | undefined {
-    const { connectTo, store } = this.#options;
-    const kept = store.get(assignmentName) as KeptAssignment | undefined;
-    // A device whose configuration names another DPS instance must not go on to the old one's hub.
-    return 'idScope' in connectTo && kept?.configuredIdScope === connectTo.idScope ? kept : undefined;
+  /** A power cut may undo it: then DPS is asked once more. Waiting for the disk here would hold up the connection. */
+  #writeAssignment(): void {
+    const { store } = this.#options;
+    store.database.transaction(() => {
+      store.put(assignmentName, this.#kept);
+      this.#writeOrders();
+    }, false);
   }
 
-  #order(): Order | undefined {
-    return this.#options.store.get(orderName) as Order | undefined;
-  }
-
-  /** An agent that was stopped has not had its try. */
-  #countTry(move: Move | undefined, error: DeviceAgentError): void {
+  /** An agent that was stopped has not had its try, and what was ordered meanwhile has had none. */
+  #countTry(move: Move | undefined, order: Order | undefined, error: DeviceAgentError): void {
     if (error.code === 'ERR_AGENT_STOPPED') return;
-    const { store, onEvent } = this.#options;
+    const { onEvent } = this.#options;
     const isRefused = refusals.includes(error.code);
-    const isGivenUp = (tries: number): boolean => isRefused || tries >= triesUntilGivenUp;
-    const order = this.#order();
-    if (order && isGivenUp(order.tries + 1)) store.remove(orderName);
-    else if (order) store.put(orderName, { ...order, tries: order.tries + 1 });
-    if (!move) return;
-    if (!isGivenUp(move.tries + 1)) {
-      store.put(moveName, { ...move, tries: move.tries + 1 });
-      return;
-    }
-    store.remove(moveName);
-    onEvent({ type: 'move-refused', idScope: move.idScope, error });
+    const counted = <T extends { readonly tries: number }>(told: T): T | undefined =>
+      isRefused || told.tries + 1 >= triesUntilGivenUp ? undefined : { ...told, tries: told.tries + 1 };
+    if (order && this.#order === order) this.#order = counted(order);
+    const isMoveCounted = move !== undefined && this.#move === move;
+    if (isMoveCounted) this.#move = counted(move);
+    writeOrTell(() => this.#writeOrders(), onEvent);
+    if (isMoveCounted && !this.#move) onEvent({ type: 'move-refused', idScope: move.idScope, error });
+  }
+
+  #writeOrders(): void {
+    this.#options.store.transaction(() => {
+      this.#write(moveName, this.#move);
+      this.#write(orderName, this.#order);
+    });
+  }
+
+  #write(name: string, value: unknown): void {
+    const { store } = this.#options;
+    if (value !== undefined) store.put(name, value);
+    else if (store.get(name) !== undefined) store.remove(name);
   }
 }
 

@@ -1,4 +1,3 @@
-import type { Clock } from '../clock.ts';
 import { ConnectionError } from '../network/connection-error.ts';
 
 /** An answer that takes longer than this, in milliseconds, won't come any more. */
@@ -9,18 +8,4 @@ export function timedOut(what: string): ConnectionError {
     detail: `no ${what} within ${answerTimeoutMs / 1000} s`,
     advice: 'The connection stands and nothing comes back: look for a NAT or firewall that forgets idle connections.',
   });
-}
-
-/** The answer, or the time-out's error, whichever comes first. */
-export async function inTime<T>(clock: Clock, what: string, answer: Promise<T>): Promise<T> {
-  const answered = new AbortController();
-  const timeout = clock.delay(answerTimeoutMs, answered.signal).then(() => {
-    throw timedOut(what);
-  });
-  timeout.catch(() => undefined);
-  try {
-    return await Promise.race([answer, timeout]);
-  } finally {
-    answered.abort();
-  }
 }

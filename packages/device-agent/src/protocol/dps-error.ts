@@ -4,6 +4,7 @@ import { ConnectionError } from '../network/connection-error.ts';
 import type { DpsAnswer, DpsBody } from './dps-session.ts';
 import { untrustedServer } from './hub-error.ts';
 import { ConnectRefusedError } from './mqtt-connection.ts';
+import { longestOperationMs } from './poll-pace.ts';
 import { refusalAdvice } from './registration-refusal.ts';
 
 /** Who asked whom. */
@@ -47,6 +48,24 @@ export function dpsRefusal(body: DpsBody, { identity, idScope, answer }: DpsQues
     code,
     `DPS ${idScope} refused ${identity.registrationId} (${said.join(', ')}). ${shown}`,
     { ...details, advice: refusalAdvice(identity, status) },
+  );
+}
+
+/** DPS took the registration and has come to no end with it. */
+export function dpsUndecided(answer: DpsAnswer, { identity, idScope }: DpsQuestion): DeviceAgentError {
+  const { body, retryAfterMs } = answer;
+  const { registrationId, certificate } = identity;
+  return new DeviceAgentError(
+    'ERR_AGENT_DPS_BUSY',
+    `DPS ${idScope} has taken the registration of ${registrationId} and not decided on it within ${longestOperationMs / 60_000} min.`,
+    {
+      azureCode: body.errorCode ?? failedStatus(answer),
+      trackingId: body.trackingId,
+      retryAfterMs,
+      certificate,
+      advice:
+        'It registers again by itself; if it lasts, look at the custom allocation and the linked hubs of this DPS.',
+    },
   );
 }
 

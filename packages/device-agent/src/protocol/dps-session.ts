@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../clock.ts';
-import { inTime } from './answer-timeout.ts';
 import * as topics from './dps-topics.ts';
 import { MqttConnection, type InboundPublish } from './mqtt-connection.ts';
+import { OpenQuestions } from './open-questions.ts';
 
 /** What DPS says to a registration or about its state; error envelope and registration state in one. */
 export interface DpsBody {
@@ -43,25 +43,20 @@ const apiVersion = '2019-03-31';
 /** Registrations take seconds; nobody keeps a DPS connection. */
 const keepAliveSeconds = 60;
 
-/** By request ID. */
-type Waiting = Map<number, (answer: DpsAnswer) => void>;
-
 /** One connection to DPS: asks, and waits for the answer to what it asked. */
 export class DpsSession {
   readonly #connection: MqttConnection;
-  readonly #clock: Clock;
-  readonly #waiting: Waiting;
+  readonly #questions: OpenQuestions<DpsAnswer>;
   #lastRequestId = 0;
 
-  private constructor(connection: MqttConnection, clock: Clock, waiting: Waiting) {
+  private constructor(connection: MqttConnection, questions: OpenQuestions<DpsAnswer>) {
     this.#connection = connection;
-    this.#clock = clock;
-    this.#waiting = waiting;
+    this.#questions = questions;
   }
 
   /** @throws what {@link MqttConnection.open} throws */
   static async open({ stream, idScope, registrationId, clock, signal }: DpsSessionOptions): Promise<DpsSession> {
-    const waiting: Waiting = new Map();
+    const questions = new OpenQuestions<DpsAnswer>(clock);
     const connection = await MqttConnection.open({
       stream,
       clientId: registrationId,
@@ -70,13 +65,16 @@ export class DpsSession {
       keepAliveSeconds,
       clock,
       signal,
-      onPublish: (publish) => take(publish, waiting),
+      onPublish: (publish) => take(publish, questions),
     });
     const stop = (): void => connection.destroy();
     signal?.addEventListener('abort', stop, { once: true });
-    void connection.ended.then(() => signal?.removeEventListener('abort', stop));
+    void connection.ended.then((reason) => {
+      signal?.removeEventListener('abort', stop);
+      questions.end(reason);
+    });
     await connection.subscribe([{ topic: topics.registrationAnswers, qos: 1 }]);
-    return new DpsSession(connection, clock, waiting);
+    return new DpsSession(connection, questions);
   }
 
   /** @param payload - JSON for a custom allocation webhook */
@@ -92,29 +90,20 @@ export class DpsSession {
     void this.#connection.disconnect();
   }
 
-  async #ask(topicOf: (requestId: number) => string, body: string): Promise<DpsAnswer> {
+  #ask(topicOf: (requestId: string) => string, body: string): Promise<DpsAnswer> {
     this.#lastRequestId += 1;
-    const requestId = this.#lastRequestId;
-    const answer = new Promise<DpsAnswer>((resolve) => {
-      this.#waiting.set(requestId, resolve);
-    });
-    // The answer may come before PUBACK; a connection that ends instead ends the waiting.
-    const over = this.#connection.ended.then((reason) => {
-      throw reason;
-    });
-    over.catch(() => undefined);
-    await this.#connection.publish(topicOf(requestId), body, 1);
-    return inTime(this.#clock, 'answer to the registration', Promise.race([answer, over]));
+    const requestId = String(this.#lastRequestId);
+    const send = (): Promise<void> => this.#connection.publish(topicOf(requestId), body, 1);
+    return this.#questions.ask(requestId, 'answer to the registration', send);
   }
 }
 
-function take({ topic, payload, acknowledge }: InboundPublish, waiting: Waiting): void {
+function take({ topic, payload, acknowledge }: InboundPublish, questions: OpenQuestions<DpsAnswer>): void {
   acknowledge();
   const about = topics.readAnswerTopic(topic);
   if (!about) return;
   const { status, requestId, retryAfterMs } = about;
-  waiting.get(requestId)?.({ status, retryAfterMs, body: readBody(payload.toString()) });
-  waiting.delete(requestId);
+  questions.answer(requestId, { status, retryAfterMs, body: readBody(payload.toString()) });
 }
 
 /** An answer without a readable body still says something by its status. */

@@ -7,10 +7,10 @@ import type { InboxArrival } from '../messages/inbox.ts';
 import type { MethodAnswer } from '../methods/methods.ts';
 import type { StoredMessage } from '../telemetry/telemetry-message.ts';
 import type { JsonObject } from '../twin/merge-patch.ts';
-import { inTime } from './answer-timeout.ts';
 import { hubError, refusedByTwin, stoppedError } from './hub-error.ts';
 import * as topics from './hub-topics.ts';
-import { MqttConnection, type InboundPublish } from './mqtt-connection.ts';
+import { closed, MqttConnection, type InboundPublish } from './mqtt-connection.ts';
+import { OpenQuestions } from './open-questions.ts';
 
 /** A hub, and the name that it knows the device by. */
 export interface HubAddress {
@@ -43,11 +43,6 @@ interface TwinAnswer {
   readonly body: string;
 }
 
-interface WaitingForTwin {
-  readonly resolve: (answer: TwinAnswer) => void;
-  readonly reject: (error: Error) => void;
-}
-
 /** One connection of one device to one hub. It never reconnects: whoever opened it opens the next. */
 export class HubSession {
   /** Resolves with the reason when the session is over. */
@@ -55,18 +50,19 @@ export class HubSession {
   readonly #options: HubSessionOptions;
   readonly #connection: MqttConnection;
   readonly #over = new AbortController();
-  readonly #twinRequests = new Map<string, WaitingForTwin>();
+  readonly #twinRequests: OpenQuestions<TwinAnswer>;
 
   private constructor(options: HubSessionOptions, connection: MqttConnection) {
     this.#options = options;
     this.#connection = connection;
+    this.#twinRequests = new OpenQuestions(options.clock);
     this.ended = connection.ended.then((reason) => this.#finish(reason));
   }
 
   /**
    * Connects; the session can send from here on, and hears of what the hub kept for it.
    *
-   * @throws {DeviceAgentError} ERR_AGENT_HUB_REFUSED, ERR_AGENT_HUB_THROTTLED, ERR_AGENT_HUB_UNREACHABLE,
+   * @throws {DeviceAgentError} ERR_AGENT_HUB_REFUSED, ERR_AGENT_HUB_BUSY, ERR_AGENT_HUB_UNREACHABLE,
    *   ERR_AGENT_SERVER_UNTRUSTED, ERR_AGENT_STOPPED
    */
   static async open(options: HubSessionOptions, signal: AbortSignal): Promise<HubSession> {
@@ -118,7 +114,8 @@ export class HubSession {
   /**
    * Resolves with the new `$version` of the reported properties.
    *
-   * @throws {DeviceAgentError} ERR_AGENT_TWIN: the hub refused the patch, or has no time for it (`retryAfterMs`)
+   * @throws {DeviceAgentError} ERR_AGENT_TWIN: the hub refused the patch. ERR_AGENT_HUB_BUSY: it has no time for it
+   *   (`retryAfterMs`). ERR_AGENT_HUB_UNREACHABLE: no answer
    */
   async report(patch: JsonObject): Promise<number> {
     const { status, version = 0, body, retryAfterMs } = await this.#askTwin(topics.twinReport, JSON.stringify(patch));
@@ -133,9 +130,9 @@ export class HubSession {
     await this.ended;
   }
 
-  /** Ends a session that still stands but no longer works. */
-  abandon(reason: string): void {
-    this.#connection.destroy(reason);
+  /** Ends a session that still stands but no longer works; an error is what it then has ended with. */
+  abandon(reason: string | DeviceAgentError): void {
+    this.#connection.destroy(typeof reason === 'string' ? closed(reason) : reason);
   }
 
   #take({ topic, payload, packetId, isRedelivery, acknowledge }: InboundPublish): void {
@@ -151,8 +148,7 @@ export class HubSession {
         void this.#answerMethod(what, payload);
         break;
       case 'twin-answer':
-        this.#twinRequests.get(what.requestId)?.resolve({ ...what, body: payload.toString() });
-        this.#twinRequests.delete(what.requestId);
+        this.#twinRequests.answer(what.requestId, { ...what, body: payload.toString() });
         break;
       case undefined:
     }
@@ -168,15 +164,10 @@ export class HubSession {
     }
   }
 
-  async #askTwin(topicOf: (requestId: string) => string, body: string): Promise<TwinAnswer> {
+  #askTwin(topicOf: (requestId: string) => string, body: string): Promise<TwinAnswer> {
     const requestId = randomUUID();
-    const answered = new Promise<TwinAnswer>((resolve, reject) => {
-      this.#twinRequests.set(requestId, { resolve, reject });
-    });
-    // Whatever ends the session ends both; only one of them is awaited then.
-    answered.catch(() => undefined);
-    await this.#call(this.#connection.publish(topicOf(requestId), body, 0));
-    return this.#call(inTime(this.#options.clock, 'answer about the twin', answered));
+    const send = (): Promise<void> => this.#connection.publish(topicOf(requestId), body, 0);
+    return this.#call(this.#twinRequests.ask(requestId, 'answer about the twin', send));
   }
 
   async #call<T>(operation: Promise<T>): Promise<T> {
@@ -190,8 +181,7 @@ export class HubSession {
   #finish(reason: Error): DeviceAgentError {
     const error = this.#toError(reason);
     this.#over.abort(error);
-    for (const { reject } of this.#twinRequests.values()) reject(error);
-    this.#twinRequests.clear();
+    this.#twinRequests.end(error);
     return error;
   }
 

@@ -1,4 +1,5 @@
 import type { StoredMessage } from '../telemetry/telemetry-message.ts';
+import { readRetryAfterMs } from './retry-after.ts';
 
 /** IoT Hub's topics for a device (Azure documents, "Communicate with an IoT hub using the MQTT protocol"). */
 const methodRequests = '$iothub/methods/POST/#';
@@ -67,13 +68,12 @@ export function readTopic(topic: string): HubTopic | undefined {
   if (part === 'methods' && verb === 'POST') return { kind: 'method', name: decodeURIComponent(third), requestId };
   if (part === 'twin' && verb === 'res') {
     const version = parameters.get('$version');
-    const retryAfter = parameters.get('retry-after');
     return {
       kind: 'twin-answer',
       status: Number(third),
       requestId,
       version: version === null ? undefined : Number(version),
-      retryAfterMs: retryAfter === null ? undefined : Number(retryAfter) * 1000,
+      retryAfterMs: readRetryAfterMs(parameters),
     };
   }
   return undefined;

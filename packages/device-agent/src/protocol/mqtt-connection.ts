@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { generate, parser as createParser, type IConnectPacket, type IPublishPacket, type Packet } from 'mqtt-packet';
 import type { Clock } from '../clock.ts';
+import { DeviceAgentError } from '../errors.ts';
 import { ConnectionError } from '../network/connection-error.ts';
 import { answerTimeoutMs, timedOut } from './answer-timeout.ts';
 
@@ -46,6 +47,9 @@ interface Waiting {
   readonly resolve: (packet: Packet) => void;
   readonly reject: (error: Error) => void;
 }
+
+/** What is sent last, in milliseconds, DISCONNECT above all: a stream that doesn't take it by then takes nothing any more. */
+const goodbyeMs = 1_000;
 
 /** Where CONNECT and PINGREQ wait, which have no packet identifier. */
 const withoutId = 0;
@@ -139,24 +143,26 @@ export class MqttConnection {
     if (refused.length > 0) throw closed(`the server refused to subscribe ${refused.join(', ')}`);
   }
 
-  /** Says goodbye, after all that was sent before, and ends. */
+  /** Says goodbye, after all that was sent before, and ends: within a second, whatever the stream does. */
   async disconnect(): Promise<void> {
-    if (this.#end) return;
-    this.#send({ cmd: 'disconnect' });
-    this.#finish(closed('disconnected'), true);
-    await new Promise<void>((resolve) => {
-      this.#stream.end(resolve);
-      this.#stream.once('close', resolve);
-    });
-    this.#stream.destroy();
+    if (!this.#end) {
+      this.#send({ cmd: 'disconnect' });
+      const reason = closed('disconnected');
+      this.#stop(reason);
+      await this.#flush();
+      this.#stream.destroy();
+      this.#onEnd(reason);
+    }
+    await this.ended;
   }
 
   /** Ends the connection without ceremony. */
-  destroy(reason = 'the connection was given up'): void {
-    this.#finish(closed(reason));
+  destroy(reason: Error = closed('the connection was given up')): void {
+    this.#finish(reason);
   }
 
   #receive(packet: Packet): void {
+    if (this.#end) return;
     switch (packet.cmd) {
       case 'publish':
         this.#take(packet);
@@ -191,7 +197,9 @@ export class MqttConnection {
       });
     } catch (cause) {
       // A message that could not be taken must come again: only a new connection brings it.
-      this.#finish(closed('a message from the server could not be taken', cause));
+      this.#finish(
+        cause instanceof DeviceAgentError ? cause : closed('a message from the server could not be taken', cause),
+      );
     }
   }
 
@@ -243,14 +251,29 @@ export class MqttConnection {
     }
   }
 
-  #finish(reason: Error, isGraceful = false): void {
+  #finish(reason: Error): void {
     if (this.#end) return;
+    this.#stop(reason);
+    this.#stream.destroy();
+    this.#onEnd(reason);
+  }
+
+  /** Nothing is sent, taken or waited for any more. */
+  #stop(reason: Error): void {
     this.#end = reason;
     this.#stopWatching.abort();
     for (const { reject } of this.#waiting.values()) reject(reason);
     this.#waiting.clear();
-    if (!isGraceful) this.#stream.destroy();
-    this.#onEnd(reason);
+  }
+
+  async #flush(): Promise<void> {
+    const flushed = new AbortController();
+    const isFlushed = new Promise<void>((resolve) => {
+      this.#stream.end(resolve);
+      this.#stream.once('close', resolve);
+    });
+    await Promise.race([isFlushed, this.#options.clock.delay(goodbyeMs, flushed.signal).catch(() => undefined)]);
+    flushed.abort();
   }
 
   /** Packet identifiers count up and leave out those that wait for an answer (MQTT 3.1.1 section 2.3.1). */
@@ -278,7 +301,8 @@ function connectPacket({ clientId, username, cleanSession, keepAliveSeconds }: M
   };
 }
 
-function closed(detail: string, cause?: unknown): ConnectionError {
+/** A connection that has ended, in words. */
+export function closed(detail: string, cause?: unknown): ConnectionError {
   const advice = 'The next connection is tried by itself; where this goes on, look at the network on the way.';
   return new ConnectionError('closed', { detail, advice, ...(cause !== undefined && { cause }) });
 }

@@ -8,8 +8,9 @@ import { ConnectionError } from '../network/connection-error.ts';
 import { openStream, type OpenStreamOptions } from '../network/open-stream.ts';
 import type { ProxySettings } from '../network/proxy-settings.ts';
 import { firstTransport, nextTransport, type TransportChoice } from '../network/transport-choice.ts';
-import { dpsError, dpsRefusal } from './dps-error.ts';
+import { dpsError, dpsRefusal, dpsUndecided } from './dps-error.ts';
 import { DpsSession, type DpsAnswer, type DpsBody } from './dps-session.ts';
+import { PollPace } from './poll-pace.ts';
 
 /** Which Device Provisioning Service to ask. */
 export interface ProvisioningService {
@@ -64,15 +65,8 @@ export interface Registration {
 export const defaultEndpoint = 'global.azure-devices-provisioning.net';
 
 /**
- * Milliseconds between two questions where DPS names no time: 2 s and up to 5 more, doubling to 100 s. DPS allows a device
- * five in ten seconds.
- */
-function pollDelayMs(polls: number, random: () => number): number {
-  return Math.min(100_000, 2_000 * 2 ** polls) + random() * 5_000;
-}
-
-/**
- * Registers a device with DPS once and waits for the assignment, obeying `retry-after` on polling. Nothing is written to disk.
+ * Registers a device with DPS once and waits for the assignment, obeying `retry-after` on polling, for five minutes at most.
+ * Nothing is written to disk.
  *
  * @throws {DeviceAgentError} ERR_AGENT_CERTIFICATE_EXPIRED, ERR_AGENT_CERTIFICATE_NOT_YET_VALID, ERR_AGENT_DPS_REFUSED,
  *   ERR_AGENT_DPS_DISABLED, ERR_AGENT_DPS_FAILED, ERR_AGENT_DPS_BUSY (come back after `retryAfterMs`),
@@ -141,12 +135,15 @@ async function untilDecided(session: DpsSession, registration: Registration): Pr
   const where = { identity, idScope: provisioning.idScope, endpoint: provisioning.endpoint ?? defaultEndpoint };
   let answer = await session.register(identity.registrationId, payload);
   let { operationId } = answer.body;
-  for (let polls = 0; ; polls += 1) {
+  const pace = new PollPace(clock.now().getTime(), random);
+  for (;;) {
     const isBusyPoll = isBusy(answer) && operationId !== undefined && answer.retryAfterMs !== undefined;
     if (answer.status >= 300 && !isBusyPoll) throw dpsRefusal(answer.body, { ...where, answer });
     operationId = answer.body.operationId ?? operationId;
     if (!isBusyPoll && (answer.body.status !== 'assigning' || operationId === undefined)) return answer.body;
-    await clock.delay(answer.retryAfterMs ?? pollDelayMs(polls, random), signal);
+    const delayMs = pace.nextDelayMs(clock.now().getTime(), answer.retryAfterMs);
+    if (delayMs === undefined) throw dpsUndecided(answer, where);
+    await clock.delay(delayMs, signal);
     answer = await session.operationStatus(operationId ?? '');
   }
 }

@@ -1,7 +1,5 @@
 import { DeviceAgentError } from '../errors.ts';
-
-/** When this release was made: no clock is right that shows an earlier time. */
-const releasedAt = new Date('2026-11-01T00:00:00Z');
+import { releasedAt } from '../released-at.ts';
 
 /** A proxy's cached answer may be a few minutes old; a clock that is off by an hour is wrong. */
 const toleranceMs = 3_600_000;
@@ -9,10 +7,11 @@ const toleranceMs = 3_600_000;
 /**
  * Refuses a clock that shows a time before this release, or before a certificate that this device already has.
  *
+ * @param release - when that was, ISO 8601
  * @throws {DeviceAgentError} ERR_AGENT_CLOCK
  */
-export function checkClock(now: Date, certificatesFrom: readonly Date[]): void {
-  const earliest = new Date(Math.max(...[releasedAt, ...certificatesFrom].map(Number)));
+export function checkClock(now: Date, certificatesFrom: readonly Date[], release = releasedAt): void {
+  const earliest = new Date(Math.max(...[new Date(release ?? 0), ...certificatesFrom].map(Number)));
   if (now >= earliest) return;
   throw clockError(`shows ${now.toISOString()}, and it can't be earlier than ${earliest.toISOString()}`);
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { textOf } from '../errors.ts';
+import { DeviceAgentError, textOf } from '../errors.ts';
 import { BatchJoiner, type Shipment } from './batch.ts';
 import type { OutboxEvent, OutboxOptions } from './outbox-options.ts';
 import type { Outbox } from './outbox.ts';
@@ -10,7 +10,7 @@ export interface TelemetrySession {
   /** Resolves when the hub has acknowledged the message (PUBACK). */
   send(message: StoredMessage): Promise<void>;
   /** Ends a session that no longer works. */
-  abandon(reason: string): void;
+  abandon(reason: string | DeviceAgentError): void;
 }
 
 export interface TelemetrySenderOptions extends Pick<OutboxOptions, 'batch' | 'compressAboveBytes'> {
@@ -66,7 +66,7 @@ export class TelemetrySender {
       }
     } catch (error) {
       // Tried again on the next connection, after the time that this takes.
-      session?.abandon(`the outbox can't be read: ${textOf(error)}`);
+      session?.abandon(error instanceof DeviceAgentError ? error : `the outbox can't be read: ${textOf(error)}`);
     }
     if (this.#joiner && this.#joiner.openCount > 0) this.#waitForOthers(this.#joiner);
   }
