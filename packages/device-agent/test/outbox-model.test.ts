@@ -79,6 +79,8 @@ const rules = (options: Required<Pick<OutboxOptions, 'maxBytes' | 'whenFull' | '
     toString: () => `add ${JSON.stringify(sizes)}`,
     async run(model, { world }) {
       const ids = sizes.map(() => `m${(model.nextId += 1)}`);
+      // Age is looked at a minute after the first message.
+      if (model.items.every(({ id }) => model.acknowledged.has(id))) model.ageCheckedMs = model.nowMs;
       const results = await Promise.allSettled(
         sizes.map(([size, priority], index) =>
           world.add(ids[index] ?? '', { body: 'x'.repeat(size), contentType: 't', contentEncoding: '', priority }),

@@ -178,6 +178,17 @@ describe('a message that waits too long', () => {
     expect([world.waiting(), world.outbox.count]).toEqual([[], 0]);
   });
 
+  it('is told by the clock again when nothing older waits', async () => {
+    open({ maxAgeMs: day });
+    await world.add('a');
+    world.setClock(new Date('2026-05-22T00:00:00.000Z'));
+    const [a] = world.waiting();
+    world.outbox.startReading();
+    for (const message of world.read(1)) world.outbox.acknowledge(message);
+    const { addedMs } = await world.add('b');
+    expect([a, addedMs]).toEqual(['a', world.now.getTime()]);
+  });
+
   it('has waited for as long as the outbox was open, whatever the clock says after a restart', async () => {
     open({ maxAgeMs: day });
     await world.add('a');

@@ -44,8 +44,9 @@ const ageCheckMs = 60_000;
  * One reader takes messages and acknowledges them; between the two they are in flight. All that happens in one turn of the
  * event loop shares one transaction. A lost removal only repeats a message, so removals don't wait for the disk.
  *
- * Its time line isn't the clock, which may be set at any time: it goes on evenly while the outbox is open, from where the
- * newest message of an earlier run left it. How long a device was off can't be told from a clock that was set.
+ * Its time line isn't the clock, which may be set at any time: it begins there with each first message, goes on evenly while
+ * the outbox is open, and after a restart from the newest message. How long a device was off can't be told from a clock that
+ * was set.
  */
 export class Outbox implements GroupedWrite {
   /** Called when messages have come in. */
@@ -66,7 +67,7 @@ export class Outbox implements GroupedWrite {
   #nowMs: number;
   #ageCheckedMs = 0;
   /** From the clock's elapsed time to the time line. */
-  readonly #offsetMs: number;
+  #offsetMs: number;
 
   constructor(
     store: StateStore,
@@ -89,7 +90,7 @@ export class Outbox implements GroupedWrite {
       this.#totals.addMany(entry);
       this.#lastSequence = Math.max(this.#lastSequence, entry.lastSequence);
     }
-    this.#nowMs = totals.length === 0 ? clock.now().getTime() : Math.max(...totals.map(({ newestMs }) => newestMs));
+    this.#nowMs = Math.max(0, ...totals.map(({ newestMs }) => newestMs));
     this.#offsetMs = this.#nowMs - elapsedMs(clock);
   }
 
@@ -110,6 +111,7 @@ export class Outbox implements GroupedWrite {
    */
   add(message: TelemetryMessage): Promise<StoredMessage> {
     return new Promise((resolve, reject) => {
+      if (this.#totals.count === 0 && this.#adding.length === 0) this.#beginTimeLine();
       const addedMs = this.#goOn();
       const prepared = prepareMessage(message, { now: this.#clock.now(), addedMs }, this.#compressAboveBytes);
       this.#adding.push({ message: prepared, resolve, reject });
@@ -235,6 +237,13 @@ export class Outbox implements GroupedWrite {
 
   #isTooOld({ addedMs }: { readonly addedMs: number }): boolean {
     return addedMs < this.#nowMs - this.#maxAgeMs;
+  }
+
+  /** Nothing waits: what comes next may have its time from the clock. */
+  #beginTimeLine(): void {
+    const nowMs = this.#clock.now().getTime();
+    this.#offsetMs = nowMs - elapsedMs(this.#clock);
+    this.#ageCheckedMs = nowMs;
   }
 
   #goOn(): number {
