@@ -1,6 +1,6 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startContoso, type Contoso } from './contoso.ts';
+import { dpsName, startContoso, type Contoso } from './contoso.ts';
 import { contosoDevice, deviceFolder, keyPassword, numberOf, said, startService } from './service-process.ts';
 
 let contoso: Contoso;
@@ -126,6 +126,16 @@ describe('contoso-device provision', () => {
       code: 0,
       result: { deviceId: 'once', status: 'assigned' },
     });
+  });
+
+  it('leaves a device alone that runs', async () => {
+    const { configFile } = await deviceFolder(contoso, 'twice');
+    const service = startService(configFile);
+    await service.record(said('Connected: ConnectionOk'));
+    const { stdout, code } = await contosoDevice(['provision', '--config', configFile, '--json']);
+    expect({ code, ...(JSON.parse(stdout) as object) }).toMatchObject({ code: 1, error: { code: 'ERR_AGENT_STATE' } });
+    expect(contoso.azure.dps(dpsName).registerCalls('twice')).toBe(1);
+    expect(await service.end('SIGTERM')).toBe(0);
   });
 
   it('has nobody to ask where a hub is configured', async () => {

@@ -78,7 +78,7 @@ export interface DeviceAgentOptions {
   readonly renewal?: RenewalOptions;
   /** Limits and shape of the telemetry on disk; docs/outbox.md. */
   readonly outbox?: OutboxOptions;
-  /** Handles a cloud-to-device message. One whose handler fails is handed over again on the next connection. */
+  /** Handles a cloud-to-device message. One whose handler fails is handed over again after a wait. */
   readonly onMessage?: MessageHandler;
   /** Time-out and attempts of `onMessage`. */
   readonly messages?: MessageHandling;

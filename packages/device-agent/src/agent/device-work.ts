@@ -61,7 +61,7 @@ export class DeviceWork {
   constructor(store: StateStore, options: WorkOptions) {
     const { clock, random, onEvent, onDesired } = options;
     this.#options = options;
-    this.outbox = new Outbox(store, options.outbox, onEvent);
+    this.outbox = new Outbox(store, { ...options.outbox, clock }, onEvent);
     this.sender = new TelemetrySender(this.outbox, { ...options.outbox, clock, onEvent });
     this.#methods = createMethods(options.methods, clock);
     this.#inbox = new Inbox({ ...options.messages, store, handle: options.onMessage, onEvent, clock });
@@ -98,7 +98,7 @@ export class DeviceWork {
   }
 
   async add(message: TelemetryMessage): Promise<string> {
-    const { messageId } = await this.outbox.add(message, this.#options.clock.now());
+    const { messageId } = await this.outbox.add(message);
     return messageId;
   }
 

@@ -20,7 +20,10 @@ export const dpsCheck: Check = {
   run: async (examination) => {
     const { connectTo } = examination.options;
     if (!('idScope' in connectTo)) return skipped('the hub is configured, DPS is not asked');
-    return (await askState(examination, connectTo)) ?? register(examination, connectTo);
+    const state = await askState(examination, connectTo);
+    if (state) return state;
+    if (examination.findings.isAgentRunning === false) return register(examination, connectTo);
+    return skipped('no registration can be looked up; while an agent runs, or may, making one is left to it');
   },
 };
 

@@ -17,7 +17,7 @@ export interface Configured<Options> {
 /**
  * What `diagnose` looks at: an identity that can't be read is a finding there, and no failure here.
  *
- * @throws {DeviceAgentError} ERR_AGENT_CONFIG
+ * @throws {DeviceAgentError} ERR_AGENT_CONFIG, ERR_AGENT_SECRET
  */
 export async function diagnosisOptions(config: ServiceConfig): Promise<Configured<DiagnoseOptions>> {
   const { connectTo, provisioningPayload, stateFolder, transport, trustedRootsFile } = config;
@@ -38,8 +38,8 @@ export async function diagnosisOptions(config: ServiceConfig): Promise<Configure
 /**
  * What an agent is made of, as far as a configuration says it.
  *
- * @throws {DeviceAgentError} ERR_AGENT_CONFIG, ERR_AGENT_IDENTITY_FILE, ERR_AGENT_PASSWORD, ERR_AGENT_IDENTITY_INVALID,
- *   ERR_AGENT_TOKEN
+ * @throws {DeviceAgentError} ERR_AGENT_CONFIG, ERR_AGENT_SECRET, ERR_AGENT_IDENTITY_FILE, ERR_AGENT_PASSWORD,
+ *   ERR_AGENT_IDENTITY_INVALID, ERR_AGENT_TOKEN
  */
 export async function configuredAgent(config: ServiceConfig): Promise<Configured<DeviceAgentOptions>> {
   const { options, secrets } = await diagnosisOptions(config);

@@ -4,7 +4,7 @@ import type { BatchOptions } from './batch.ts';
 export interface OutboxOptions {
   /** Bytes that may wait: each message as the hub counts it, and 100 for its row. Default 64 MiB. */
   readonly maxBytes?: number;
-  /** Milliseconds after which a message that still waits is dropped. Default seven days. */
+  /** Milliseconds of running after which a message that still waits is dropped, however the clock is set. Default seven days. */
   readonly maxAgeMs?: number;
   /**
    * What goes where there is no room: the oldest (default), the new one (`send` rejects with ERR_AGENT_OUTBOX_FULL), or the

@@ -56,11 +56,10 @@ export class TelemetrySender {
   /** Sends what the window has room for. It is filled when half of it is free, so that the outbox is read in pages. */
   wake(): void {
     const session = this.#session;
-    const { clock } = this.#options;
     try {
       while (session && session === this.#session && this.#hasRoom()) {
         const { count, bytes } = this.#inFlight;
-        const messages = this.#outbox.next(window.count - count, window.bytes - bytes, clock.now());
+        const messages = this.#outbox.next(window.count - count, window.bytes - bytes);
         if (messages.length === 0) break;
         for (const message of messages) this.#take(session, message);
       }
