@@ -53,7 +53,7 @@ export interface DeviceReceiver<Device extends IssuedDevice = IssuedDevice> {
 /** What issueMany takes. */
 export interface IssueManyOptions<Device extends IssuedDevice = IssuedDevice> {
   line: CertificateAuthority;
-  /** Where every certificate is written down before it is handed out. Without one nothing can be resumed, and a device that is in the source twice is issued twice. */
+  /** Where every certificate is written down before it is handed out. Without one nothing can be resumed, and a device that is in the source twice is issued twice, as is a key. */
   inventory?: Inventory;
   /** Purchase order, ticket or person, for the inventory. Has to be given with one. */
   orderedBy?: string;

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { checkAllowed, checkExpected, type DeviceAllowance } from '../certificate-request.ts';
 import { PkiError } from '../errors.ts';
 import { keyIdentifier } from '../key-identifier.ts';
@@ -69,8 +70,9 @@ export function keyIdentifierOf({ request }: PlannedDevice): string | undefined 
   if (!request) return undefined;
   if (request.kind === 'checked') return keyIdentifier(request.publicKeyDer);
   const { der, fields } = request;
-  // SubjectPublicKeyInfo of P-256: 26 octets before the point.
-  return keyIdentifier(der.subarray(fields.point - 26, fields.point + 65));
+  return createHash('sha1')
+    .update(der.subarray(fields.point, fields.point + 65))
+    .digest('hex');
 }
 
 function readId(registrationId: string, index: number, reading: SourceReading): PlannedDevice | undefined {
