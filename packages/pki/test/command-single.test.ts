@@ -84,7 +84,16 @@ describe('contoso-pki', () => {
     await inTemporaryFolder(async (folder) => {
       await initFolder(folder);
       const one = await makeRequestFile(folder, 'device-1');
-      const { chainPath } = await resultOf(folder, 'csr', one, '--line', 'line-1', '--out', 'device-1.pem');
+      const { chainPath } = await resultOf(
+        folder,
+        'csr',
+        one,
+        '--line',
+        'line-1',
+        '--allow-any',
+        '--out',
+        'device-1.pem',
+      );
       const two = await makeRequestFile(folder, 'device-2');
       const { stdout } = await runCommand(folder, ['csr', two, '--line', 'line-1', '--registration-id', 'device-2']);
       for (const [registrationId, chainPem] of [
@@ -98,6 +107,30 @@ describe('contoso-pki', () => {
         exitCode: 1,
         stderr: expect.stringContaining('ERR_PKI_REGISTRATION_ID_MISMATCH') as unknown,
       });
+      const again = await runCommand(folder, ['csr', one, '--line', 'line-1', '--allow-any', '--renew', '--json']);
+      expect(again.lines).toMatchObject([{ error: { code: 'ERR_PKI_RENEWAL' } }]);
+    });
+  }, 60_000);
+
+  it('signs a request for a device that is allowed, and for nobody unless it is told for whom', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await initFolder(folder);
+      const csr = ['csr', await makeRequestFile(folder, 'device-1'), '--line', 'line-1', '--json'];
+      await writeFile(join(folder, 'order'), '# order 4711\ndevice-1\n');
+      await writeFile(join(folder, 'other'), 'device-2\n');
+      const sign = async (...args: string[]): Promise<unknown> => {
+        const { exitCode, lines } = await runCommand(folder, [...csr, ...args]);
+        return [exitCode, (lines.at(-1)?.['error'] as { code: string } | undefined)?.code];
+      };
+      expect(await sign()).toEqual([2, 'ERR_USAGE']);
+      expect(await sign('--allow', 'order', '--allow-any')).toEqual([2, 'ERR_USAGE']);
+      expect(await sign('--allow', 'missing')).toEqual([2, 'ERR_USAGE']);
+      expect(await sign('--allow', 'other')).toEqual([1, 'ERR_PKI_REGISTRATION_ID_NOT_ALLOWED']);
+      expect(await sign('--allow', 'other', '--registration-id', 'device-1')).toEqual([
+        1,
+        'ERR_PKI_REGISTRATION_ID_NOT_ALLOWED',
+      ]);
+      expect(await sign('--allow', 'order')).toEqual([0, undefined]);
     });
   }, 60_000);
 

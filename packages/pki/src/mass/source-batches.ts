@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { checkAllowed, checkExpected, type DeviceAllowance } from '../certificate-request.ts';
+import { checkAllowed, checkExpected, checkSomeoneIsMeant, type DeviceAllowance } from '../certificate-request.ts';
 import { PkiError } from '../errors.ts';
 import { keyIdentifier } from '../key-identifier.ts';
 import { decodePem } from '../pem.ts';
@@ -94,12 +94,13 @@ async function readRequestItem(
     throw new TypeError('An item of the source must be a registration ID or an object with a csr.');
   }
   const { csr, registrationId: expected } = item;
+  checkSomeoneIsMeant(expected, reading.allow);
   let registrationId = expected;
   const checkName = async (commonName: string): Promise<void> => {
     registrationId = commonName;
     checkExpected(commonName, expected);
     checkRegistrationId(commonName);
-    if (reading.allow) await checkAllowed(commonName, reading.allow);
+    if (reading.allow !== undefined) await checkAllowed(commonName, reading.allow);
   };
   try {
     return { index, replaces: undefined, ...(await readCsr(csr, checkName, reading.withTemplate)) };
