@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -209,6 +210,38 @@ describe('contoso-pki', () => {
       // Nothing says here that it was on a list.
       expect(await sign('--out', 'elsewhere.crl')).toEqual([kept, ended]);
       expect(await sign('--out', 'elsewhere.crl')).toEqual([kept]);
+    });
+  }, 60_000);
+
+  it('knows the lines of a root, revokes them, and signs the root’s list too', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await initFolder(folder);
+      await resultOf(folder, 'line', 'line-2', '--ordered-by', 'ceremony 2');
+      const { chainPath } = await resultOf(folder, 'device', 'a', '--line', 'line-1');
+      const { lines } = await runCommand(folder, ['list', '--root', '--json']);
+      expect(lines).toMatchObject([
+        { certificate: { registrationId: 'line-1', line: 'Contoso Root CA', state: 'delivered' } },
+        { certificate: { registrationId: 'line-2', orderedBy: 'ceremony 2', state: 'delivered' } },
+        { result: { certificates: 2 } },
+      ]);
+      const explainWith = async (): Promise<unknown[]> => {
+        const crls = ['--crl', 'pki/root.crl', '--crl', 'pki/line-1.crl', '--trusted', 'pki/root.cer.pem'];
+        const explained = await runCommand(folder, ['explain', String(chainPath), ...crls, '--json']);
+        return explained.lines.flatMap(({ finding }) => (finding ? (finding as { code: string }).code : []));
+      };
+      await resultOf(folder, 'crl', '--line', 'line-1');
+      expect(await resultOf(folder, 'crl', '--root')).toMatchObject({ number: 1, revoked: 0, path: 'pki/root.crl' });
+      const verify = ['verify', '-crl_check_all', '-CAfile', 'pki/root.cer.pem', '-untrusted', 'pki/line-1.cer.pem'];
+      const lists = ['-CRLfile', 'pki/root.crl.pem', '-CRLfile', 'pki/line-1.crl.pem', String(chainPath)];
+      const byOpenSsl = spawnSync('openssl', [...verify, ...lists], { cwd: folder, encoding: 'utf8' });
+      if (!byOpenSsl.error) expect(byOpenSsl.stdout).toContain(': OK');
+      expect(await explainWith()).toEqual([]);
+      await resultOf(folder, 'revoke', 'line-1', '--root', '--reason', 'cACompromise', '--ordered-by', 'incident 6');
+      expect(await resultOf(folder, 'crl', '--root')).toMatchObject({ number: 2, revoked: 1 });
+      expect(await explainWith()).toEqual(['CHAIN_REVOKED']);
+      expect(await resultOf(folder, 'audit', '--root')).toMatchObject({ isIntact: true, certificates: 2 });
+      expect(await runCommand(folder, ['crl', '--root', '--line', 'line-1'])).toMatchObject({ exitCode: 2 });
+      expect(await runCommand(folder, ['revoke', 'a', '--reason', 'cACompromise'])).toMatchObject({ exitCode: 2 });
     });
   }, 60_000);
 
