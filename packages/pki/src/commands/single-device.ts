@@ -7,6 +7,7 @@ import { readWholeFile, writeFileSet } from '../file-set.ts';
 import type { CertificateRecord } from '../inventory/index.ts';
 import type { KeyAlgorithm } from '../key-algorithm.ts';
 import type { RequestItem } from '../mass/mass-order.ts';
+import { addAllowanceOptions, readAllowance, type AllowanceFlags } from './allowance.ts';
 import {
   addInventoryOptions,
   addLineOptions,
@@ -31,7 +32,7 @@ interface DeviceFlags extends IssueFlags {
   devicePasswordFile?: string;
 }
 
-interface CsrFlags extends IssueFlags {
+interface CsrFlags extends IssueFlags, AllowanceFlags {
   registrationId?: string;
   out?: string;
 }
@@ -55,9 +56,9 @@ export function addCsrCommand(program: Command, context: CommandContext): void {
     .command('csr')
     .description("sign a device's own certificate request, so that its key never leaves it")
     .argument('<file>', 'PKCS#10, PEM or DER')
-    .option('--registration-id <id>', 'the device that it has to be for (default: the one that it names)')
+    .option('--registration-id <id>', 'the device that it has to be for')
     .option('--out <file>', 'where the chain goes, PEM (default: standard output)');
-  addIssueOptions(command)
+  addIssueOptions(addAllowanceOptions(command))
     .addHelpText(
       'after',
       '\n  $ contoso-pki csr thermostat-2.csr --line line-1 --registration-id thermostat-2 --out thermostat-2.pem',
@@ -100,6 +101,7 @@ async function issueDevice({ output }: CommandContext, registrationId: string, f
 
 async function signRequest({ output }: CommandContext, file: string, flags: CsrFlags): Promise<void> {
   const { registrationId, out, renew } = flags;
+  const allow = await readAllowance(flags, { name: '--registration-id', isGiven: registrationId !== undefined });
   const csr = await readWholeFile(file);
   const item: RequestItem = {
     csr: csr.includes('-----BEGIN ') ? csr.toString('utf8') : csr,
@@ -108,6 +110,7 @@ async function signRequest({ output }: CommandContext, file: string, flags: CsrF
   await issueOne(item, flags, {
     output,
     ...issueOptions(flags),
+    ...(allow !== undefined && { allow }),
     receiver: {
       targets: renew || out === undefined ? [] : [out],
       async take(device) {

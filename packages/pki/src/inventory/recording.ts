@@ -3,6 +3,7 @@ import { appendEntry, readHead, type AuditEntry, type AuditMark } from './audit-
 import { PkiError } from '../errors.ts';
 import type { RevocationReason } from '../life/revocation.ts';
 import type { Database, Queryable } from './database.ts';
+import { claimKeys } from './device-key.ts';
 import { notInInventory } from './queries.ts';
 import { toRanges, type CertificateState, type IdRange, type NewCertificate } from './record.ts';
 
@@ -54,6 +55,7 @@ export async function writeChanges(
   for (const range of delivered) await deliver(writing, range);
   if (!issued || issued.certificates.length === 0) return undefined;
   await supersede(writing, issued.certificates);
+  await claimKeys(transaction, dialect, issued.certificates);
   return issue(writing, issued, dialect.insertCertificates);
 }
 
