@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
@@ -20,9 +20,9 @@ import {
   type DeviceCredential,
   type KeyAlgorithm,
 } from '../src/index.ts';
-import { publicKeyToDer } from '../src/private-key.ts';
 import { sealData } from '../src/sealed-data.ts';
 import { planValidity } from '../src/validity.ts';
+import { makeRaw } from './certificate-maker.ts';
 import { expectCode, inTemporaryFolder, makeStation, password, type Station } from './fixtures.ts';
 import { itSaysWhetherOpenSslIsThere, itWithOpenSsl, openSsl } from './openssl-cli.ts';
 
@@ -245,20 +245,9 @@ describe('nothing is sealed', () => {
   });
 
   it('to a key of another kind, or something that is no certificate', async () => {
-    const key = await createSoftwareKey();
-    const { publicKey } = generateKeyPairSync('ed25519');
-    const certificate = await signCertificate(
-      { certificate: undefined, key },
-      {
-        subject: commonNameOnly('Station'),
-        publicKeyDer: publicKeyToDer(publicKey),
-        validity: planValidity({ validityDays: 1 }),
-        extensions: [],
-      },
-    );
     const seal = (recipientCertificatePem: string): Promise<Uint8Array> =>
       sealDeviceBundle({ devices, recipientCertificatePem });
-    await expectCode(seal(chainToPem([certificate])), 'ERR_PKI_KEY_ALGORITHM');
+    await expectCode(seal(makeRaw({ name: 'Station', kind: 'Ed25519' }).pem), 'ERR_PKI_KEY_ALGORITHM');
     await expectCode(seal(station.privateKeyPem), 'ERR_PKI_CERTIFICATE_UNREADABLE');
   });
 
