@@ -65,7 +65,7 @@ function altered(pem: string): string {
 }
 
 const issue = (ids: readonly string[], options: Partial<IssueManyOptions> = {}) =>
-  collect(issueMany(ids, { line, inventory, ...responsible, threads: 0, ...options } as IssueManyOptions<never>));
+  collect(issueMany(ids, { line, inventory, ...responsible, threads: 0, ...options }));
 
 /** Each code, provoked by what a caller would do; or the test in which that is done with what it takes (a server, the command). */
 const provocations: Readonly<Record<PkiErrorCode, (() => unknown) | `${string}.test.ts`>> = {
@@ -87,7 +87,10 @@ const provocations: Readonly<Record<PkiErrorCode, (() => unknown) | `${string}.t
   ERR_PKI_KEY_UNREADABLE: () => decryptPrivateKey('nothing', password),
   ERR_PKI_KEY_MISMATCH: () => encodePfx({ ...device, privateKeyPem: other.device.privateKeyPem, password }),
   ERR_PKI_KEY_NOT_EXPORTABLE: () =>
-    encryptPrivateKey({ keyAlgorithm: 'P-256', publicKeyDer: key.publicKeyDer, sign: key.sign }, password),
+    encryptPrivateKey(
+      { keyAlgorithm: 'P-256', publicKeyDer: key.publicKeyDer, sign: (data) => key.sign(data) },
+      password,
+    ),
   ERR_PKI_CUSTODY_UNAVAILABLE: 'custody-key-vault.test.ts',
   ERR_PKI_CUSTODY_DENIED: 'custody-key-vault.test.ts',
   ERR_PKI_CUSTODY_KEY_MISSING: 'custody-key-vault.test.ts',

@@ -193,7 +193,7 @@ describe('malformed requests by the thousand, in mass issuing', () => {
       const alone = async (csr: string | Uint8Array): Promise<string> =>
         signDeviceRequest(line, csr).then(
           ({ subject }) => subject,
-          (error: PkiError) => error.code,
+          (error: unknown) => (error as PkiError).code,
         );
       // Of two defects, one or the other may be named first.
       const withoutCode = (end: string): string => (end.startsWith('ERR_PKI_') ? 'refused' : end);
