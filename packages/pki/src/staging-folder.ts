@@ -59,7 +59,10 @@ export class StagingFolder {
   }
 }
 
-/** Its process is gone. The ID of one that is gone may be ours by now: in a container it is the same after each start. */
+/**
+ * Its process is gone; of those on another machine, or in another container, nothing is known. The ID of one that is gone may be
+ * ours by now: in a container it is the same after each start.
+ */
 async function isLeftBehind(path: string, processId: number): Promise<boolean> {
   if (processId !== process.pid) return !isRunning(processId);
   const startedAt = Date.now() - process.uptime() * 1000;

@@ -4,10 +4,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { encodeBundle } from '../src/bundle-content.ts';
-import { chainToPem, parseCertificates } from '../src/certificate.ts';
-import { signCertificate } from '../src/certificate-signing.ts';
-import { createSoftwareKey } from '../src/custody/software-key.ts';
-import { commonNameOnly } from '../src/distinguished-name.ts';
+import { parseCertificates } from '../src/certificate.ts';
 import { KeyUsageFlags } from '../src/engine.ts';
 import {
   createLineAuthority,
@@ -21,7 +18,6 @@ import {
   type KeyAlgorithm,
 } from '../src/index.ts';
 import { sealData } from '../src/sealed-data.ts';
-import { planValidity } from '../src/validity.ts';
 import { makeRaw } from './certificate-maker.ts';
 import { expectCode, inTemporaryFolder, makeStation, password, type Station } from './fixtures.ts';
 import { itSaysWhetherOpenSslIsThere, itWithOpenSsl, openSsl } from './openssl-cli.ts';

@@ -1,6 +1,9 @@
+import { expect } from '@jest/globals';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { createLineAuthority, createRootAuthority, saveAuthority, type CertificateAuthority } from '../src/index.ts';
 
 const program = fileURLToPath(new URL('../bin/contoso-pki.js', import.meta.url));
 
@@ -75,6 +78,21 @@ export async function resultOf(folder: string, ...args: string[]): Promise<Recor
   const last = lines.at(-1);
   if (exitCode !== 0 || !last || !('result' in last)) throw new Error(`exit code ${exitCode}: ${stdout}${stderr}`);
   return last['result'] as Record<string, unknown>;
+}
+
+/** Runs until just before a file operation, such as the second link (`link:2`), and ends it there with kill -9. */
+export async function killCommand(folder: string, point: string, args: readonly string[]): Promise<void> {
+  const NODE_OPTIONS = `--import ${new URL('kill-at.mjs', import.meta.url).href}`;
+  const { exitCode, stderr } = await runCommand(folder, args, { env: { ...passwords, NODE_OPTIONS, KILL_AT: point } });
+  expect({ point, exitCode, stderr }).toEqual({ point, exitCode: null, stderr: '' });
+}
+
+/** A line in `{folder}/pki`, made without the command, which takes its time. */
+export async function saveLine(folder: string): Promise<CertificateAuthority> {
+  const root = await createRootAuthority({ commonName: 'Root' });
+  const line = await createLineAuthority(root, { lineName: 'line-1' });
+  await saveAuthority(line, { folder: join(folder, 'pki'), name: 'line-1', password: passwords.LINE_PASSWORD });
+  return line;
 }
 
 /** A root and a line in `{folder}/pki`. */

@@ -17,6 +17,12 @@ function* source() {
   for (let index = 0; index < count; index += 1) yield `device-${index}`;
 }
 
+let hasHandedOut = false;
+function sayHandedOut() {
+  if (!hasHandedOut) process.stdout.write('handed out\n');
+  hasHandedOut = true;
+}
+
 const lineOf = ({ registrationId, serialNumber }) => `${registrationId} ${serialNumber}\n`;
 
 /** A file for each batch, there as a whole or not at all. */
@@ -28,6 +34,7 @@ const receiver = {
     await file.sync();
     await file.close();
     await rename(`${target}.tmp`, target);
+    sayHandedOut();
   },
   async has() {
     const names = (await readdir(folder)).filter((name) => name.endsWith('.batch'));
@@ -46,6 +53,7 @@ if (withReceiver) {
   for await (const device of issueMany(source(), options)) {
     // What the kernel has been given survives kill -9.
     await new Promise((resolve) => output.write(lineOf(device), resolve));
+    sayHandedOut();
   }
 }
 await inventory.close();

@@ -72,7 +72,7 @@ describe('keys that nobody gets are wiped', () => {
 
   it.each([0, 2])('the inventory fails; %i threads', async (threads) => {
     const inventory = {
-      claimStation: () => Promise.resolve(() => Promise.resolve()),
+      claimStation: () => Promise.resolve({ check: () => undefined, release: () => Promise.resolve() }),
       findCurrent: () => Promise.resolve(new Map()),
       record: () => Promise.reject(new PkiError('ERR_PKI_INVENTORY_UNAVAILABLE', 'gone')),
     } as unknown as Inventory;
