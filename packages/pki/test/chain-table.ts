@@ -270,6 +270,67 @@ function rollOverCases(): ChainCase[] {
   ];
 }
 
+/** Authority key identifiers that name the issuer's certificate by its issuer and serial number (RFC 5280 section 4.2.1.1). */
+function namedCertificateCases(): ChainCase[] {
+  const { root, line } = makeThree('P-256');
+  const key = (of: MadeCertificate): Uint8Array => der(0x80, of.keyId);
+  const directory = (name: Uint8Array): Uint8Array => der(0xa4, name);
+  const issuer = (...names: Uint8Array[]): Uint8Array => der(0xa1, ...names);
+  const serial = (octets: Uint8Array): Uint8Array => der(0x82, octets);
+  const right = [issuer(directory(line.issuerName)), serial(line.serial)];
+  const [elsewhere, other] = [directory(nameOf('Elsewhere')), serial(Uint8Array.of(1, 2))];
+  const dns = der(0x82, 'root.contoso.com');
+  const ofDevice: readonly [string, ...Uint8Array[]][] = [
+    ['the right certificate and key', key(line), ...right],
+    ['the right certificate alone', ...right],
+    ['another serial number', key(line), issuer(directory(line.issuerName)), other],
+    ['another serial number alone', other],
+    ['another issuer', key(line), issuer(elsewhere), serial(line.serial)],
+    ['another issuer alone', issuer(elsewhere)],
+    ['the issuer in other letters', key(line), issuer(directory(nameOf('rOOT'))), serial(line.serial)],
+    ['a DNS name and the right serial number', key(line), issuer(dns), serial(line.serial)],
+    ['a DNS name, then the issuer', key(line), issuer(dns, directory(line.issuerName)), serial(line.serial)],
+    ['a DNS name, then another issuer', key(line), issuer(dns, elsewhere), serial(line.serial)],
+    ['the issuer, then another', key(line), issuer(directory(line.issuerName), elsewhere), serial(line.serial)],
+    ['another issuer, then the right one', key(line), issuer(elsewhere, directory(line.issuerName))],
+    ['the right certificate and another key', key(root), ...right],
+  ];
+  const ofRoot: readonly [string, ...Uint8Array[]][] = [
+    ['itself', key(root), issuer(directory(root.name)), serial(Uint8Array.of(0x12, 0x34))],
+    ['another serial number', key(root), issuer(directory(root.name)), other],
+    ['another issuer', key(root), issuer(elsewhere), serial(Uint8Array.of(0x12, 0x34))],
+  ];
+  const serials: readonly [string, number[], number[]][] = [
+    ['with its highest bit set', [0, 0x80, 1], [0, 0x80, 1]],
+    ['that is negative', [0x80, 1], [0x80, 1]],
+    ['that is negative, without its sign', [0x80, 1], [0, 0x80, 1]],
+    ['that is zero', [0], [0]],
+  ];
+  return [
+    ...ofDevice.map(([words, ...authorityKeyId]) => ({
+      name: `the device names ${words}`,
+      chain: [
+        makeRaw({ name: 'device-1', issuer: line, extensions: rightExtensions.device, authorityKeyId }),
+        line,
+        root,
+      ],
+    })),
+    ...ofRoot.flatMap(([words, ...authorityKeyId]) => {
+      const chain = inOrder(makeThree('P-256', { root: { authorityKeyId, serial: Uint8Array.of(0x12, 0x34) } }));
+      return [
+        { name: `the root names ${words}`, chain },
+        { name: `the root names ${words}, trusted`, chain, trusted: chain.slice(2) },
+      ];
+    }),
+    ...serials.map(([words, octets, named]) => {
+      const odd = makeRaw({ name: 'Line', issuer: root, extensions: authority(0), serial: Uint8Array.from(octets) });
+      const authorityKeyId = [key(odd), issuer(directory(odd.issuerName)), serial(Uint8Array.from(named))];
+      const plan = { name: 'device-1', issuer: odd, extensions: rightExtensions.device, authorityKeyId };
+      return { name: `the device names a serial number ${words}`, chain: [makeRaw(plan), odd, root] };
+    }),
+  ];
+}
+
 function algorithmCases(): ChainCase[] {
   const odd: readonly KeyKind[] = ['P-384', 'P-521', 'secp256k1', 'Ed25519', 'RSA-1024', 'RSA-3072'];
   return odd.flatMap((kind) => {
@@ -448,6 +509,7 @@ export function makeTable(): ChainCase[] {
     ...layoutCases(),
     ...pathLengthCases(),
     ...rollOverCases(),
+    ...namedCertificateCases(),
     ...algorithmCases(),
     ...policyCases(),
     ...nameConstraintCases(),

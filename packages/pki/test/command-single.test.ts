@@ -3,8 +3,10 @@ import { generateKeyPairSync } from 'node:crypto';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createDeviceRequest, readCredential, readCrl, verifyChain } from '../src/index.ts';
+import { openInventory } from '../src/inventory/index.ts';
 import { initFolder, passwords, resultOf, runCommand } from './command-runner.ts';
 import { inTemporaryFolder } from './fixtures.ts';
+import { collect } from './inventory-engines.ts';
 
 const secrets = Object.values(passwords);
 
@@ -13,6 +15,23 @@ async function makeRequestFile(folder: string, registrationId: string): Promise<
   const path = join(folder, `${registrationId}.csr`);
   await writeFile(path, await createDeviceRequest({ registrationId, key: privateKey }));
   return path;
+}
+
+/** A certificate of line-1 that ended yesterday. */
+async function recordEnded(folder: string, registrationId: string): Promise<string> {
+  const inventory = await openInventory(join(folder, 'pki/inventory.db'));
+  const [other] = await collect(inventory.find());
+  if (!other) throw new Error('the line has issued nothing yet');
+  const { line, lineKeyIdentifier, thumbprintSha1, thumbprintSha256, keyIdentifier } = other;
+  const serialNumber = `1${other.serialNumber.slice(1)}`;
+  const yesterday = new Date(Date.now() - 86_400_000);
+  const certificate = { registrationId, serialNumber, thumbprintSha1, thumbprintSha256, keyIdentifier };
+  const responsible = { station: 'a test', orderedBy: 'a test' };
+  const certificates = [{ ...certificate, notBefore: yesterday, notAfter: yesterday }];
+  const ids = await inventory.record({ ...responsible, issued: { line, lineKeyIdentifier, certificates } });
+  await inventory.record({ ...responsible, delivered: ids ? [ids] : [] });
+  await inventory.close();
+  return serialNumber;
 }
 
 describe('contoso-pki', () => {
@@ -107,6 +126,56 @@ describe('contoso-pki', () => {
       expect(bad.exitCode).toBe(1);
       expect(bad.lines[0]).toMatchObject({ finding: { code: 'CHAIN_REVOKED', severity: 'error' } });
       expect(bad.lines.at(-1)).toMatchObject({ error: { code: 'ERR_PKI_CHAIN_INVALID' } });
+    });
+  }, 60_000);
+
+  it('revokes all that a device could still use, or one certificate by its serial number', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await initFolder(folder);
+      const issue = async (id: string, ...args: string[]): Promise<unknown> =>
+        (await resultOf(folder, 'device', id, '--line', 'line-1', ...args))['serialNumber'];
+      const stolen = [await issue('stolen'), await issue('stolen', '--renew'), await issue('stolen', '--renew')];
+      const ended = await recordEnded(folder, 'lost');
+      const lost = [await issue('lost', '--renew'), await issue('lost', '--renew')];
+      const revoke = async (which: unknown): Promise<unknown[]> => {
+        const args = ['revoke', String(which), '--reason', 'keyCompromise', '--json'];
+        const { lines } = await runCommand(folder, args);
+        return lines.map(({ revoked, result, error }) =>
+          revoked ? (revoked as { serialNumber: string }).serialNumber : (result ?? (error as { code: string }).code),
+        );
+      };
+      // As an interrupted run leaves it: the rest is revoked by the next one.
+      expect(await revoke(stolen[1])).toEqual([stolen[1], { certificates: 1, reason: 'keyCompromise' }]);
+      expect(await revoke('stolen')).toEqual([stolen[0], stolen[2], { certificates: 2, reason: 'keyCompromise' }]);
+      expect(await revoke('stolen')).toEqual(['ERR_PKI_ALREADY_REVOKED']);
+      expect(await revoke('lost')).toEqual([...lost, { certificates: 2, reason: 'keyCompromise' }]);
+      expect(await revoke(ended)).toEqual([ended, { certificates: 1, reason: 'keyCompromise' }]);
+      expect(await revoke('nobody')).toEqual(['ERR_PKI_NOT_IN_INVENTORY']);
+      const { path } = await resultOf(folder, 'crl', '--line', 'line-1');
+      const { revoked } = readCrl(await readFile(join(folder, String(path))));
+      expect(revoked.map(({ serialNumber }) => serialNumber).sort()).toEqual([...stolen, ...lost, ended].sort());
+    });
+  }, 60_000);
+
+  it('keeps an ended certificate on the list until it was on one that was signed after its end', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await initFolder(folder);
+      const { serialNumber: kept } = await resultOf(folder, 'device', 'kept', '--line', 'line-1');
+      await resultOf(folder, 'revoke', 'kept', '--reason', 'keyCompromise');
+      const ended = await recordEnded(folder, 'ended');
+      const sign = async (...args: string[]): Promise<unknown[]> => {
+        const { path } = await resultOf(folder, 'crl', '--line', 'line-1', ...args);
+        const { revoked } = readCrl(await readFile(join(folder, String(path))));
+        return revoked.map(({ serialNumber }) => serialNumber);
+      };
+      await writeFile(join(folder, 'pki/line-1.crl'), 'no list at all');
+      expect(await sign()).toEqual([kept]);
+      await resultOf(folder, 'revoke', ended, '--reason', 'superseded');
+      expect(await sign()).toEqual([kept, ended]);
+      expect(await sign()).toEqual([kept]);
+      // Nothing says here that it was on a list.
+      expect(await sign('--out', 'elsewhere.crl')).toEqual([kept, ended]);
+      expect(await sign('--out', 'elsewhere.crl')).toEqual([kept]);
     });
   }, 60_000);
 

@@ -3,7 +3,7 @@ import { Option, type Command } from 'commander';
 import type { CertificateAuthority } from '../authority.ts';
 import { PkiError } from '../errors.ts';
 import { writeFileSet } from '../file-set.ts';
-import type { CertificateRecord, Inventory } from '../inventory/index.ts';
+import type { CertificateRecord, CertificateState, Inventory } from '../inventory/index.ts';
 import { keyIdentifier } from '../key-identifier.ts';
 import { createCrl } from '../life/crl.ts';
 import type { RevocationReason, RevokedCertificate } from '../life/revocation.ts';
@@ -19,6 +19,7 @@ import {
   type InventoryFlags,
   type LineFlags,
 } from './context.ts';
+import { readLeavers } from './last-list.ts';
 
 const reasons: readonly RevocationReason[] = [
   'unspecified',
@@ -41,8 +42,11 @@ interface CrlFlags extends LineFlags {
 export function addRevokeCommand(program: Command, context: CommandContext): void {
   const command = program
     .command('revoke')
-    .description('mark a certificate as revoked; "crl" tells others, and Azure has to be told on its own')
-    .argument('<device|serial>', 'registration ID (its latest certificate), or a serial number in hexadecimal')
+    .description('mark certificates as revoked; "crl" tells others, and Azure has to be told on its own')
+    .argument(
+      '<device|serial>',
+      'registration ID (all its certificates that have not ended), or a serial number in hexadecimal',
+    )
     .addOption(new Option('--reason <reason>', 'why').choices(reasons).makeOptionMandatory());
   addInventoryOptions(command)
     .addHelpText('after', '\n  $ contoso-pki revoke thermostat-1 --reason keyCompromise --ordered-by "incident 5"')
@@ -62,27 +66,43 @@ export function addCrlCommand(program: Command, context: CommandContext): void {
 
 async function revoke({ output }: CommandContext, which: string, flags: RevokeFlags): Promise<void> {
   const { reason } = flags;
-  const mark = async (inventory: Inventory): Promise<void> => {
-    const { registrationId, serialNumber } = await findOne(inventory, which);
-    await inventory.revoke({ ...responsibleOf(flags), serialNumber, reason });
-    output.result({ registrationId, serialNumber, reason });
+  const revokeAll = async (inventory: Inventory): Promise<void> => {
+    const records = await findToRevoke(inventory, which);
+    for (const { registrationId, serialNumber, notAfter } of records) {
+      await inventory.revoke({ ...responsibleOf(flags), serialNumber, reason });
+      const text = `${registrationId}  ${serialNumber}  until ${notAfter.toISOString().slice(0, 10)}`;
+      await output.row('revoked', { registrationId, serialNumber, notAfter }, text);
+    }
+    output.result({ certificates: records.length, reason });
   };
-  await withInventory(flags, mark, { mustExist: true });
+  await withInventory(flags, revokeAll, { mustExist: true });
   output.warn(
     'IoT Hub reads no revocation lists: disable the device there and at DPS too (a disabled individual enrollment), and sign a new list with "contoso-pki crl" for servers of your own.',
   );
 }
 
-async function findOne(inventory: Inventory, which: string): Promise<CertificateRecord> {
-  const current = (await inventory.findCurrent([which])).get(which);
-  if (current) return current;
+/** All that a device could still use: a thief of the device has the keys of earlier certificates too. Or the one asked for. */
+async function findToRevoke(inventory: Inventory, which: string): Promise<CertificateRecord[]> {
+  const [current] = (await inventory.findCurrent([which])).values();
+  if (current) {
+    const { certificates } = await inventory.history(which);
+    const now = new Date();
+    const usable = certificates.filter(({ state, notAfter }) => notAfter > now && mayBeInUse(state));
+    // Where nothing is left to revoke, the latest one says why.
+    return usable.length > 0 ? usable : [current];
+  }
   if (/^(?:[0-9a-f]{2})+$/i.test(which)) {
-    for await (const record of inventory.find({ serialNumber: which })) return record;
+    for await (const record of inventory.find({ serialNumber: which })) return [record];
   }
   throw new PkiError(
     'ERR_PKI_NOT_IN_INVENTORY',
     `The inventory has neither a device nor a serial number ${JSON.stringify(which)}: look it up with "contoso-pki list".`,
   );
+}
+
+/** An abandoned one has never left, and is on the list as it is. */
+function mayBeInUse(state: CertificateState): boolean {
+  return state !== 'revoked' && state !== 'abandoned';
 }
 
 function signCrl(context: CommandContext, flags: CrlFlags): Promise<void> {
@@ -99,7 +119,8 @@ async function writeCrl(
   const name = line.commonName ?? line.subject;
   const number = await inventory.takeCrlNumber({ ...responsibleOf(flags), line: name, lineKeyIdentifier });
   const now = new Date();
-  const revoked = await findRevoked(inventory, lineKeyIdentifier, now);
+  const mayLeave = await readLeavers(out, line);
+  const revoked = await findRevoked(inventory, lineKeyIdentifier, mayLeave);
   const crl = await createCrl(line, {
     revoked,
     number,
@@ -124,10 +145,14 @@ async function writeCrl(
 }
 
 /** What is revoked, and what was abandoned: nobody should have its key, and if somebody has, it is of no use. */
-async function findRevoked(inventory: Inventory, lineKeyIdentifier: string, now: Date): Promise<RevokedCertificate[]> {
+async function findRevoked(
+  inventory: Inventory,
+  lineKeyIdentifier: string,
+  mayLeave: (record: CertificateRecord) => boolean,
+): Promise<RevokedCertificate[]> {
   const revoked: RevokedCertificate[] = [];
   for await (const record of inventory.find({ lineKeyIdentifier, states: ['revoked', 'abandoned'] })) {
-    if (record.notAfter < now) continue;
+    if (mayLeave(record)) continue;
     const { serialNumber, changedAt: revokedAt, reason = 'superseded' } = record;
     revoked.push({ serialNumber, revokedAt, reason });
   }

@@ -1,4 +1,5 @@
 import { isEqual, readElement, readElements, readSingleCommonName, tag } from '../der.ts';
+import { p256Header } from '../subject-public-key.ts';
 
 /** Where the parts of a certificate request lie that mass issuing reads from it; offsets in its DER. */
 export interface RequestFields {
@@ -13,8 +14,6 @@ export interface RequestFields {
   signatureEnd: number;
 }
 
-/** SubjectPublicKeyInfo of a P-256 key up to its point (RFC 5480). */
-const p256Header = Uint8Array.from(Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex'));
 const ecdsaWithSha256 = Uint8Array.from(Buffer.from('300a06082a8648ce3d040302', 'hex'));
 const versionZero = Uint8Array.of(tag.integer, 1, 0);
 
