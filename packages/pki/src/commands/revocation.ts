@@ -5,6 +5,7 @@ import { PkiError } from '../errors.ts';
 import { writeFileSet } from '../file-set.ts';
 import type { CertificateRecord, CertificateState, Inventory } from '../inventory/index.ts';
 import { keyIdentifier } from '../key-identifier.ts';
+import type { RevocationList } from '../life/crl-reading.ts';
 import { createCrl } from '../life/crl.ts';
 import type { RevocationReason, RevokedCertificate } from '../life/revocation.ts';
 import {
@@ -19,7 +20,7 @@ import {
   type InventoryFlags,
   type LineFlags,
 } from './context.ts';
-import { readLeavers } from './last-list.ts';
+import { checkIsNewer, leaving, readLastList } from './last-list.ts';
 
 const reasons: readonly RevocationReason[] = [
   'unspecified',
@@ -117,16 +118,16 @@ async function writeCrl(
   const { folder, out = join(folder, `${flags.line}.crl`), nextUpdate } = flags;
   const lineKeyIdentifier = keyIdentifier(line.key.publicKeyDer);
   const name = line.commonName ?? line.subject;
-  const number = await inventory.takeCrlNumber({ ...responsibleOf(flags), line: name, lineKeyIdentifier });
+  const { number, records } = await inventory.startCrl({ ...responsibleOf(flags), line: name, lineKeyIdentifier });
   const now = new Date();
-  const mayLeave = await readLeavers(out, line);
-  const revoked = await findRevoked(inventory, lineKeyIdentifier, mayLeave);
+  const revoked = toRevoked(records, await readLastList(out, line));
   const crl = await createCrl(line, {
     revoked,
     number,
     nextUpdate: new Date(now.getTime() + nextUpdate * dayMs),
     now,
   });
+  checkIsNewer(number, await readLastList(out, line));
   await writeFileSet(
     [
       { path: out, data: crl.crlDer, access: 'public' },
@@ -145,16 +146,9 @@ async function writeCrl(
 }
 
 /** What is revoked, and what was abandoned: nobody should have its key, and if somebody has, it is of no use. */
-async function findRevoked(
-  inventory: Inventory,
-  lineKeyIdentifier: string,
-  mayLeave: (record: CertificateRecord) => boolean,
-): Promise<RevokedCertificate[]> {
-  const revoked: RevokedCertificate[] = [];
-  for await (const record of inventory.find({ lineKeyIdentifier, states: ['revoked', 'abandoned'] })) {
-    if (mayLeave(record)) continue;
-    const { serialNumber, changedAt: revokedAt, reason = 'superseded' } = record;
-    revoked.push({ serialNumber, revokedAt, reason });
-  }
-  return revoked;
+function toRevoked(records: readonly CertificateRecord[], last: RevocationList | undefined): RevokedCertificate[] {
+  const leaves = leaving(last);
+  return records
+    .filter((record) => !leaves(record))
+    .map(({ serialNumber, changedAt: revokedAt, reason = 'superseded' }) => ({ serialNumber, revokedAt, reason }));
 }
