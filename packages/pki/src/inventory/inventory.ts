@@ -109,16 +109,17 @@ export function createInventory(database: Database, { now = () => new Date() }: 
     history: (registrationId) => reach(() => readHistory(database, registrationId)),
     auditTrail: () => reachEach(readTrail(database)),
     verifyAudit: (marks = []) => reach(() => database.snapshot((snapshot) => verifyTrail(snapshot, marks))),
-    claimStation: (station) =>
-      reach(async () => {
-        checkText('station', station, 64);
-        return claims.claim(station);
-      }),
+    claimStation: (station) => reach(() => claimStation(claims, station)),
     close: async () => {
       await claims.release();
       await database.close();
     },
   };
+}
+
+async function claimStation(claims: StationClaims, station: string): Promise<StationClaim> {
+  checkText('station', station, 64);
+  return claims.claim(station);
 }
 
 async function alreadyIssued(database: Database, { issued }: InventoryChanges, cause: Error): Promise<PkiError> {
