@@ -103,7 +103,7 @@ describe('a renewal', () => {
     const store = memoryStore();
     let validityDays = 900;
     const source: CertificateFunction = async (csrDer) =>
-      (await signDeviceRequest(contoso.line, csrDer, { validityDays: (validityDays += 10) })).chainPem;
+      (await signDeviceRequest(contoso.line, csrDer, { allow: 'any', validityDays: (validityDays += 10) })).chainPem;
     const { renewal, events } = await open(onboarding, { store, source });
     const first = await renewal.renewNow();
     renewal.connected(first);
@@ -223,7 +223,8 @@ describe('a renewal', () => {
     const { renewal } = await open(await issueIdentity(contoso, 'early'), {
       store: memoryStore(),
       clock,
-      source: async (csrDer) => (await signDeviceRequest(contoso.line, csrDer, { validityDays: 900, now })).chainPem,
+      source: async (csrDer) =>
+        (await signDeviceRequest(contoso.line, csrDer, { allow: 'any', validityDays: 900, now })).chainPem,
       proof: { prove: async () => void proved.push(clock.now()) },
       onEvent: ({ type }) => {
         if (type === 'certificate-received') prove();
@@ -272,7 +273,7 @@ describe('what a source sends is not used', () => {
     [
       'that lasts no longer',
       /no later than the one in use.*longer validity/,
-      async (csrDer) => (await signDeviceRequest(contoso.line, csrDer, { validityDays: 1 })).chainPem,
+      async (csrDer) => (await signDeviceRequest(contoso.line, csrDer, { allow: 'any', validityDays: 1 })).chainPem,
     ],
     [
       'for servers',
@@ -298,7 +299,7 @@ describe('what a source sends is not used', () => {
       /it is valid from .*clock/,
       async (csrDer) => {
         const now = new Date(Date.now() + day);
-        return (await signDeviceRequest(contoso.line, csrDer, { validityDays: 900, now })).chainPem;
+        return (await signDeviceRequest(contoso.line, csrDer, { allow: 'any', validityDays: 900, now })).chainPem;
       },
     ],
     ['that is none', /holds no certificate/, () => Promise.resolve('hello')],

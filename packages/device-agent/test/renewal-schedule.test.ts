@@ -64,7 +64,7 @@ describe('when it renews', () => {
       store: memoryStore(),
       clock,
       source: async (csrDer) =>
-        (await signDeviceRequest(contoso.line, csrDer, { validityDays: 100, now: clock.now() })).chainPem,
+        (await signDeviceRequest(contoso.line, csrDer, { allow: 'any', validityDays: 100, now: clock.now() })).chainPem,
       onEvent: ({ type }) => {
         if (type !== 'certificate-renewed') return;
         renewedOn.push((clock.now().getTime() - startedAt) / day);
@@ -183,7 +183,7 @@ describe('falling back', () => {
     const clock = new ManualClock();
     const onboarding = await issueIdentity(contoso, 'asleep');
     const source: CertificateFunction = async (csrDer) =>
-      (await signDeviceRequest(contoso.line, csrDer, { validityDays: 30, now: clock.now() })).chainPem;
+      (await signDeviceRequest(contoso.line, csrDer, { allow: 'any', validityDays: 30, now: clock.now() })).chainPem;
     const { renewal } = await open(onboarding, { store: memoryStore(), clock, source, onboardingOnly: true });
     expect(renewal.dueAt()).toEqual(clock.now());
     const renewed = await renewal.renewNow();

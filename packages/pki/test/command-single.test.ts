@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -84,7 +85,16 @@ describe('contoso-pki', () => {
     await inTemporaryFolder(async (folder) => {
       await initFolder(folder);
       const one = await makeRequestFile(folder, 'device-1');
-      const { chainPath } = await resultOf(folder, 'csr', one, '--line', 'line-1', '--out', 'device-1.pem');
+      const { chainPath } = await resultOf(
+        folder,
+        'csr',
+        one,
+        '--line',
+        'line-1',
+        '--allow-any',
+        '--out',
+        'device-1.pem',
+      );
       const two = await makeRequestFile(folder, 'device-2');
       const { stdout } = await runCommand(folder, ['csr', two, '--line', 'line-1', '--registration-id', 'device-2']);
       for (const [registrationId, chainPem] of [
@@ -98,6 +108,30 @@ describe('contoso-pki', () => {
         exitCode: 1,
         stderr: expect.stringContaining('ERR_PKI_REGISTRATION_ID_MISMATCH') as unknown,
       });
+      const again = await runCommand(folder, ['csr', one, '--line', 'line-1', '--allow-any', '--renew', '--json']);
+      expect(again.lines).toMatchObject([{ error: { code: 'ERR_PKI_RENEWAL' } }]);
+    });
+  }, 60_000);
+
+  it('signs a request for a device that is allowed, and for nobody unless it is told for whom', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await initFolder(folder);
+      const csr = ['csr', await makeRequestFile(folder, 'device-1'), '--line', 'line-1', '--json'];
+      await writeFile(join(folder, 'order'), '# order 4711\ndevice-1\n');
+      await writeFile(join(folder, 'other'), 'device-2\n');
+      const sign = async (...args: string[]): Promise<unknown> => {
+        const { exitCode, lines } = await runCommand(folder, [...csr, ...args]);
+        return [exitCode, (lines.at(-1)?.['error'] as { code: string } | undefined)?.code];
+      };
+      expect(await sign()).toEqual([2, 'ERR_USAGE']);
+      expect(await sign('--allow', 'order', '--allow-any')).toEqual([2, 'ERR_USAGE']);
+      expect(await sign('--allow', 'missing')).toEqual([2, 'ERR_USAGE']);
+      expect(await sign('--allow', 'other')).toEqual([1, 'ERR_PKI_REGISTRATION_ID_NOT_ALLOWED']);
+      expect(await sign('--allow', 'other', '--registration-id', 'device-1')).toEqual([
+        1,
+        'ERR_PKI_REGISTRATION_ID_NOT_ALLOWED',
+      ]);
+      expect(await sign('--allow', 'order')).toEqual([0, undefined]);
     });
   }, 60_000);
 
@@ -192,6 +226,38 @@ describe('contoso-pki', () => {
       const message = expect.stringMatching(/number 9.*number 2|number 2.*number 9/) as unknown;
       expect(lines).toMatchObject([{ error: { code: 'ERR_PKI_REVOCATION', message } }]);
       expect(readCrl(await readFile(join(folder, String(path)))).number).toBe(9n);
+    });
+  }, 60_000);
+
+  it('knows the lines of a root, revokes them, and signs the root’s list too', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await initFolder(folder);
+      await resultOf(folder, 'line', 'line-2', '--ordered-by', 'ceremony 2');
+      const { chainPath } = await resultOf(folder, 'device', 'a', '--line', 'line-1');
+      const { lines } = await runCommand(folder, ['list', '--root', '--json']);
+      expect(lines).toMatchObject([
+        { certificate: { registrationId: 'line-1', line: 'Contoso Root CA', state: 'delivered' } },
+        { certificate: { registrationId: 'line-2', orderedBy: 'ceremony 2', state: 'delivered' } },
+        { result: { certificates: 2 } },
+      ]);
+      const explainWith = async (): Promise<unknown[]> => {
+        const crls = ['--crl', 'pki/root.crl', '--crl', 'pki/line-1.crl', '--trusted', 'pki/root.cer.pem'];
+        const explained = await runCommand(folder, ['explain', String(chainPath), ...crls, '--json']);
+        return explained.lines.flatMap(({ finding }) => (finding ? (finding as { code: string }).code : []));
+      };
+      await resultOf(folder, 'crl', '--line', 'line-1');
+      expect(await resultOf(folder, 'crl', '--root')).toMatchObject({ number: 1, revoked: 0, path: 'pki/root.crl' });
+      const verify = ['verify', '-crl_check_all', '-CAfile', 'pki/root.cer.pem', '-untrusted', 'pki/line-1.cer.pem'];
+      const lists = ['-CRLfile', 'pki/root.crl.pem', '-CRLfile', 'pki/line-1.crl.pem', String(chainPath)];
+      const byOpenSsl = spawnSync('openssl', [...verify, ...lists], { cwd: folder, encoding: 'utf8' });
+      if (!byOpenSsl.error) expect(byOpenSsl.stdout).toContain(': OK');
+      expect(await explainWith()).toEqual([]);
+      await resultOf(folder, 'revoke', 'line-1', '--root', '--reason', 'cACompromise', '--ordered-by', 'incident 6');
+      expect(await resultOf(folder, 'crl', '--root')).toMatchObject({ number: 2, revoked: 1 });
+      expect(await explainWith()).toEqual(['CHAIN_REVOKED']);
+      expect(await resultOf(folder, 'audit', '--root')).toMatchObject({ isIntact: true, certificates: 2 });
+      expect(await runCommand(folder, ['crl', '--root', '--line', 'line-1'])).toMatchObject({ exitCode: 2 });
+      expect(await runCommand(folder, ['revoke', 'a', '--reason', 'cACompromise'])).toMatchObject({ exitCode: 2 });
     });
   }, 60_000);
 

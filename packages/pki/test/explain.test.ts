@@ -304,6 +304,28 @@ describe('explain warns of what Azure is not known to take, and still calls the 
     await warning({ device: { name } }, 0, 'CHAIN_REGISTRATION_ID', words);
   });
 
+  it('of a registration ID in other letters, which nobody documents as refused', async () => {
+    for (const [name, registrationId] of [
+      ['device-1', 'Device-1'],
+      ['DEVICE-1', 'device-1'],
+    ]) {
+      const { chain } = makeChain({ device: { name: name! } });
+      const { isValid, findings } = await look(chain, { registrationId: registrationId! });
+      expect(isValid).toBe(true);
+      expect(findings).toMatchObject([
+        {
+          code: 'CHAIN_REGISTRATION_ID_CASE',
+          severity: 'warning',
+          certificateIndex: 0,
+          azure: { errorCode: undefined, basis: 'assumed' },
+        },
+      ]);
+      expect(findings[0]?.message).toContain(JSON.stringify(registrationId));
+    }
+    const { chain } = makeChain({ device: { name: '\u212aelvin' } });
+    expect(codesOf(await look(chain, { registrationId: 'kelvin' }))).toEqual(['CHAIN_REGISTRATION_ID']);
+  });
+
   it('of no common name', async () => {
     const name = sequence(der(0x31, sequence(oid('2.5.4.10'), der(0x0c, 'Contoso'))));
     await warning({ device: { name } }, 0, 'CHAIN_REGISTRATION_ID', 'no common name');

@@ -11,6 +11,7 @@ import {
 } from '../inventory/index.ts';
 import {
   addInventoryOptions,
+  addRootOption,
   dayMs,
   parseDays,
   withInventory,
@@ -55,7 +56,7 @@ export function addListCommand(program: Command, context: CommandContext): void 
     .option('--order <text>', 'of one order')
     .addOption(new Option('--state <state>', 'in one state').choices(states))
     .addOption(formatOption());
-  addInventoryOptions(command)
+  addInventoryOptions(addRootOption(command))
     .addHelpText(
       'after',
       `
@@ -74,7 +75,7 @@ export function addExpiringCommand(program: Command, context: CommandContext): v
     .option('--expired', 'show those too that have ended already', false)
     .option('--line <name>', 'of one line')
     .addOption(formatOption());
-  addInventoryOptions(command)
+  addInventoryOptions(addRootOption(command))
     .addHelpText('after', '\n  $ contoso-pki expiring --within 60 --format csv > renew.csv')
     .action((flags: ExpiringFlags) => listExpiring(context, flags));
 }
@@ -84,7 +85,7 @@ export function addAuditCommand(program: Command, context: CommandContext): void
     .command('audit')
     .description('check that nobody has altered the inventory')
     .option('--mark <sequence:hash>', 'an entry written down earlier: the trail has to lead through it');
-  addInventoryOptions(command)
+  addInventoryOptions(addRootOption(command))
     .addHelpText('after', '\n  $ contoso-pki audit --mark 17:5d41...   (a mark is the "head" of an earlier audit)')
     .action((flags: AuditFlags) => audit(context, flags));
 }

@@ -8,19 +8,23 @@ import { keyIdentifier } from '../key-identifier.ts';
 import type { RevocationList } from '../life/crl-reading.ts';
 import { createCrl } from '../life/crl.ts';
 import type { RevocationReason, RevokedCertificate } from '../life/revocation.ts';
+import { withAuthority } from './authority-key.ts';
+import { rootPlace } from './ceremony.ts';
 import {
   addInventoryOptions,
-  addLineOptions,
+  addLineKeyOptions,
+  addRootOption,
   dayMs,
   parseDays,
   responsibleOf,
   withInventory,
-  withLine,
   type CommandContext,
   type InventoryFlags,
-  type LineFlags,
 } from './context.ts';
 import { checkIsNewer, leaving, readLastList } from './last-list.ts';
+import { addPasswordOption } from './password.ts';
+import type { TokenFlags } from './token.ts';
+import { UsageError } from './usage-error.ts';
 
 const reasons: readonly RevocationReason[] = [
   'unspecified',
@@ -29,13 +33,17 @@ const reasons: readonly RevocationReason[] = [
   'superseded',
   'cessationOfOperation',
   'privilegeWithdrawn',
+  'cACompromise',
 ];
 
 interface RevokeFlags extends InventoryFlags {
   reason: RevocationReason;
 }
 
-interface CrlFlags extends LineFlags {
+interface CrlFlags extends InventoryFlags, TokenFlags {
+  line?: string;
+  linePasswordFile?: string;
+  rootPasswordFile?: string;
   out?: string;
   nextUpdate: number;
 }
@@ -46,27 +54,35 @@ export function addRevokeCommand(program: Command, context: CommandContext): voi
     .description('mark certificates as revoked; "crl" tells others, and Azure has to be told on its own')
     .argument(
       '<device|serial>',
-      'registration ID (all its certificates that have not ended), or a serial number in hexadecimal',
+      'registration ID, or with --root a line (all its certificates that have not ended), or a serial number in hexadecimal',
     )
     .addOption(new Option('--reason <reason>', 'why').choices(reasons).makeOptionMandatory());
-  addInventoryOptions(command)
-    .addHelpText('after', '\n  $ contoso-pki revoke thermostat-1 --reason keyCompromise --ordered-by "incident 5"')
+  addInventoryOptions(addRootOption(command))
+    .addHelpText(
+      'after',
+      `
+  $ contoso-pki revoke thermostat-1 --reason keyCompromise --ordered-by "incident 5"
+  $ contoso-pki revoke line-1 --root --reason cACompromise --ordered-by "incident 6"`,
+    )
     .action((which: string, flags: RevokeFlags) => revoke(context, which, flags));
 }
 
 export function addCrlCommand(program: Command, context: CommandContext): void {
   const command = program
     .command('crl')
-    .description("sign a line's revocation list")
-    .option('--out <file>', 'where it goes, DER, and beside it PEM (default: {folder}/{line}.crl)')
+    .description("sign a line's revocation list, or the root's")
+    .option('--line <name>', 'the line whose certificates it is about')
+    .option('--out <file>', 'where it goes, DER, and beside it PEM (default: {folder}/{line}.crl, or root.crl)')
     .option('--next-update <days>', 'when the next list is due', parseDays, 7);
-  addLineOptions(addInventoryOptions(command), 'the line whose certificates it is about')
-    .addHelpText('after', '\n  $ contoso-pki crl --line line-1')
+  addPasswordOption(addInventoryOptions(addRootOption(command)), 'root', "of the root's key");
+  addLineKeyOptions(command, 'its')
+    .addHelpText('after', '\n  $ contoso-pki crl --line line-1\n  $ contoso-pki crl --root')
     .action((flags: CrlFlags) => signCrl(context, flags));
 }
 
 async function revoke({ output }: CommandContext, which: string, flags: RevokeFlags): Promise<void> {
-  const { reason } = flags;
+  const { reason, root = false } = flags;
+  if (reason === 'cACompromise' && !root) throw new UsageError('A device is no authority: give keyCompromise.');
   const revokeAll = async (inventory: Inventory): Promise<void> => {
     const records = await findToRevoke(inventory, which);
     for (const { registrationId, serialNumber, notAfter } of records) {
@@ -78,7 +94,9 @@ async function revoke({ output }: CommandContext, which: string, flags: RevokeFl
   };
   await withInventory(flags, revokeAll, { mustExist: true });
   output.warn(
-    'IoT Hub reads no revocation lists: disable the device there and at DPS too (a disabled individual enrollment), and sign a new list with "contoso-pki crl" for servers of your own.',
+    root
+      ? 'Azure reads no revocation lists: take the line out of DPS too ("contoso-pki rollover --compromised" plans it), and sign a new list with "contoso-pki crl --root" for servers of your own.'
+      : 'IoT Hub reads no revocation lists: disable the device there and at DPS too (a disabled individual enrollment), and sign a new list with "contoso-pki crl" for servers of your own.',
   );
 }
 
@@ -106,16 +124,21 @@ function mayBeInUse(state: CertificateState): boolean {
   return state !== 'revoked' && state !== 'abandoned';
 }
 
-function signCrl(context: CommandContext, flags: CrlFlags): Promise<void> {
-  return withLine(flags, (line) => withInventory(flags, (inventory) => writeCrl(context, flags, { line, inventory })));
+async function signCrl(context: CommandContext, flags: CrlFlags): Promise<void> {
+  const { root = false, line: name, linePasswordFile: passwordFile } = flags;
+  if (root === (name !== undefined)) throw new UsageError('Say whose list it is: --line, or --root.');
+  const place = name === undefined ? rootPlace(flags) : ({ ...flags, name, kind: 'line', passwordFile } as const);
+  await withAuthority(place, (line) =>
+    withInventory(flags, (inventory) => writeCrl(context, { ...flags, name: place.name }, { line, inventory })),
+  );
 }
 
 async function writeCrl(
   { output }: CommandContext,
-  flags: CrlFlags,
+  flags: CrlFlags & { name: string },
   { line, inventory }: { line: CertificateAuthority; inventory: Inventory },
 ): Promise<void> {
-  const { folder, out = join(folder, `${flags.line}.crl`), nextUpdate } = flags;
+  const { folder, out = join(folder, `${flags.name}.crl`), nextUpdate } = flags;
   const lineKeyIdentifier = keyIdentifier(line.key.publicKeyDer);
   const name = line.commonName ?? line.subject;
   const { number, records } = await inventory.startCrl({ ...responsibleOf(flags), line: name, lineKeyIdentifier });

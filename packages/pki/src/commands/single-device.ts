@@ -11,6 +11,7 @@ import type { KeyAlgorithm } from '../key-algorithm.ts';
 import { issueMany, type IssuedFor } from '../mass/issue-many.ts';
 import type { IssuedDevice } from '../mass/issued-device.ts';
 import type { IssueManyOptions, RequestItem } from '../mass/mass-order.ts';
+import { addAllowanceOptions, readAllowance, type AllowanceFlags } from './allowance.ts';
 import {
   addInventoryOptions,
   addLineOptions,
@@ -36,7 +37,7 @@ interface DeviceFlags extends IssueFlags {
   devicePasswordFile?: string;
 }
 
-interface CsrFlags extends IssueFlags {
+interface CsrFlags extends IssueFlags, AllowanceFlags {
   registrationId?: string;
   out?: string;
 }
@@ -60,9 +61,9 @@ export function addCsrCommand(program: Command, context: CommandContext): void {
     .command('csr')
     .description("sign a device's own certificate request, so that its key never leaves it")
     .argument('<file>', 'PKCS#10, PEM or DER')
-    .option('--registration-id <id>', 'the device that it has to be for (default: the one that it names)')
+    .option('--registration-id <id>', 'the device that it has to be for')
     .option('--out <file>', 'where the chain goes, PEM (default: standard output)');
-  addIssueOptions(command)
+  addIssueOptions(addAllowanceOptions(command))
     .addHelpText(
       'after',
       '\n  $ contoso-pki csr thermostat-2.csr --line line-1 --registration-id thermostat-2 --out thermostat-2.pem',
@@ -96,6 +97,7 @@ async function issueDevice({ output }: CommandContext, registrationId: string, f
 
 async function signRequest({ output }: CommandContext, file: string, flags: CsrFlags): Promise<void> {
   const { registrationId, out, renew } = flags;
+  const allow = await readAllowance(flags, { name: '--registration-id', isGiven: registrationId !== undefined });
   const csr = await readWholeFile(file);
   const item: RequestItem = {
     csr: csr.includes('-----BEGIN ') ? csr.toString('utf8') : csr,
@@ -103,6 +105,7 @@ async function signRequest({ output }: CommandContext, file: string, flags: CsrF
   };
   await issueOne(item, flags, {
     ...issueOptions(flags),
+    ...(allow !== undefined && { allow }),
     receiver: {
       async take([device]) {
         if (!device) return;

@@ -43,6 +43,8 @@ export interface Dialect {
   readonly insertCertificates: string;
   /** JSON array of text, ?1, as rows with one column `value`. */
   readonly textRows: string;
+  /** JSON array of pairs of text, ?1, as rows with columns `one` and `other`. */
+  readonly pairRows: string;
 }
 
 /** A serial number or a registration ID with its generation is there already. */

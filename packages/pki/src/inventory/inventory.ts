@@ -3,6 +3,7 @@ import type { RevocationReason } from '../life/revocation.ts';
 import { readTrail, type AuditEntry, type AuditMark } from './audit-trail.ts';
 import { verifyTrail, type AuditVerification } from './audit-verification.ts';
 import { UniqueViolation, type Database, type Queryable } from './database.ts';
+import { findKeyOwners } from './device-key.ts';
 import { findCertificates, findCurrent, readHistory, type CertificateFilter, type DeviceHistory } from './queries.ts';
 import type { CertificateRecord, IdRange } from './record.ts';
 import { StationClaims, type StationClaim } from './station-claims.ts';
@@ -40,6 +41,7 @@ export interface Inventory {
    *
    * @returns ids of the issued certificates, in their order; undefined: none were given
    * @throws {PkiError} ERR_PKI_ALREADY_ISSUED: the message names the device
+   * @throws {PkiError} ERR_PKI_KEY_REUSED: a device's own key has been certified for another one
    */
   record(changes: InventoryChanges): Promise<IdRange | undefined>;
   /**
@@ -56,6 +58,13 @@ export interface Inventory {
   find(filter?: CertificateFilter): AsyncIterable<CertificateRecord>;
   /** The latest certificate of each of these devices; those that have none are left out. */
   findCurrent(registrationIds: readonly string[]): Promise<ReadonlyMap<string, CertificateRecord>>;
+  /**
+   * The devices for which these keys have been certified, of keys that devices made themselves (`isDeviceKey`).
+   *
+   * @param keyIdentifiers - lower-case hexadecimal
+   * @returns registration IDs by key identifier; keys that are nobody's are left out
+   */
+  findKeyOwners(keyIdentifiers: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** @throws {PkiError} ERR_PKI_NOT_IN_INVENTORY */
   history(registrationId: string): Promise<DeviceHistory>;
   auditTrail(): AsyncIterable<AuditEntry>;
@@ -106,6 +115,7 @@ export function createInventory(database: Database, { now = () => new Date() }: 
       }),
     find: (filter = {}) => reachEach(findCertificates(database, filter)),
     findCurrent: (registrationIds) => reach(() => findCurrent(database, registrationIds)),
+    findKeyOwners: (keyIdentifiers) => reach(() => findKeyOwners(database, keyIdentifiers)),
     history: (registrationId) => reach(() => readHistory(database, registrationId)),
     auditTrail: () => reachEach(readTrail(database)),
     verifyAudit: (marks = []) => reach(() => database.snapshot((snapshot) => verifyTrail(snapshot, marks))),

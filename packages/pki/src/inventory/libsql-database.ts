@@ -39,6 +39,7 @@ const dialect: Dialect = {
       value->>6, value->>7, ?3, 'issued', ?3
     FROM json_each(?1)`,
   textRows: 'SELECT value FROM json_each(?1)',
+  pairRows: 'SELECT value->>0 AS one, value->>1 AS other FROM json_each(?1)',
 };
 
 /**

@@ -37,6 +37,7 @@ const dialect: Dialect = {
       ?3::bigint, 'issued', ?3::bigint
     FROM json_array_elements(?1::json) WITH ORDINALITY AS element (value, place)`,
   textRows: 'SELECT value FROM json_array_elements_text(?1::json) AS element (value)',
+  pairRows: 'SELECT value->>0 AS one, value->>1 AS other FROM json_array_elements(?1::json) AS element (value)',
 };
 
 /** How long to wait for a connection. */

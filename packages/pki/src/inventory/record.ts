@@ -17,6 +17,8 @@ export interface NewCertificate {
   serialNumber: string;
   /** Subject key identifier: the name of the device's key. */
   keyIdentifier: string;
+  /** The device made its key itself, and no other may come with it from then on. Default false: it was made here, anew. */
+  isDeviceKey?: boolean;
   thumbprintSha1: string;
   thumbprintSha256: string;
   notBefore: Date;

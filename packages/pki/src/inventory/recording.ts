@@ -3,6 +3,7 @@ import { appendEntry, readHead, type AuditEntry, type AuditMark } from './audit-
 import { PkiError } from '../errors.ts';
 import type { RevocationReason } from '../life/revocation.ts';
 import type { Database, Queryable } from './database.ts';
+import { claimKeys } from './device-key.ts';
 import { findCertificates, notInInventory } from './queries.ts';
 import {
   toRanges,
@@ -60,6 +61,7 @@ export async function writeChanges(
   for (const range of delivered) await deliver(writing, range);
   if (!issued || issued.certificates.length === 0) return undefined;
   await supersede(writing, issued.certificates);
+  await claimKeys(transaction, dialect, issued.certificates);
   return issue(writing, issued, dialect.insertCertificates);
 }
 

@@ -29,7 +29,10 @@ export type IssuedFor<Item extends SourceItem> = Item extends string ? IssuedCre
  * others as single devices are, several at a time.
  *
  * @throws {PkiError} from the iteration: for the first item that can't be issued, unless `onRefused` is given
- * (ERR_PKI_REGISTRATION_ID_*, ERR_PKI_CSR_*, ERR_PKI_KEY_ALGORITHM, ERR_PKI_ALREADY_ISSUED, ERR_PKI_DEVICE_REVOKED)
+ * (ERR_PKI_REGISTRATION_ID_*, ERR_PKI_CSR_*, ERR_PKI_KEY_ALGORITHM, ERR_PKI_ALREADY_ISSUED, ERR_PKI_DEVICE_REVOKED,
+ * ERR_PKI_KEY_REUSED: its own key was certified for another device, ERR_PKI_RENEWAL: for itself)
+ * @throws {TypeError} from the iteration: nobody has said which devices requests may be for (`allow`, or the item's own
+ * `registrationId`)
  * @throws {PkiError} ERR_PKI_VALIDITY, ERR_PKI_ISSUER_NOT_VALID, ERR_PKI_STATION_BUSY, ERR_PKI_INVENTORY_UNAVAILABLE
  */
 export async function* issueMany<Item extends string | RequestItem>(

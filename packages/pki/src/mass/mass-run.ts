@@ -1,6 +1,7 @@
 import { availableParallelism, hostname } from 'node:os';
 import { PkiError } from '../errors.ts';
 import { toRanges, type CertificateRecord, type IdRange, type NewCertificate } from '../inventory/record.ts';
+import { keyReused } from '../inventory/device-key.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { InventoryChanges, Responsible } from '../inventory/recording.ts';
 import type { StationClaim } from '../inventory/station-claims.ts';
@@ -11,7 +12,8 @@ import type { IssuedCredential, IssuedDevice } from './issued-device.ts';
 import type { IssueManyOptions, RefusedItem } from './mass-order.ts';
 import { ProgressCount } from './progress-count.ts';
 import { DevicesUnderWay, type WrittenBatch } from './devices-under-way.ts';
-import { keyIdentifierOf, readBatches, type PlannedDevice, type SourceItem } from './source-batches.ts';
+import { readBatches, type PlannedDevice, type SourceItem } from './source-batches.ts';
+import { keyIn, readStanding, type Standing } from './standing.ts';
 
 /** One call of issueMany. */
 export class MassRun {
@@ -138,17 +140,15 @@ export class MassRun {
   async #admit(batch: readonly PlannedDevice[], inventory: Inventory): Promise<PlannedDevice[]> {
     const fresh = batch.filter(({ registrationId }) => this.#underWay.enter(registrationId));
     this.#progress.skipped += batch.length - fresh.length;
-    const current = await inventory.findCurrent(fresh.map(({ registrationId }) => registrationId));
-    return fresh.filter((plan) => {
-      const record = current.get(plan.registrationId);
-      plan.replaces = record;
-      return record === undefined || this.#mayIssue(plan, record);
-    });
+    const standing = await readStanding(inventory, fresh);
+    return fresh.filter((plan) => this.#mayIssue(plan, standing));
   }
 
-  #mayIssue(plan: PlannedDevice, record: CertificateRecord): boolean {
+  /** Notes, too, which certificate the new one takes the place of. */
+  #mayIssue(plan: PlannedDevice, standing: Standing): boolean {
     const { index, registrationId } = plan;
-    const admission = admit({ registrationId, keyIdentifier: keyIdentifierOf(plan) }, record, this.#rules);
+    plan.replaces = standing.current.get(registrationId);
+    const admission = admit({ registrationId, ...keyIn(plan, standing) }, plan.replaces, this.#rules);
     if (admission === 'issue') return true;
     this.#underWay.leave(registrationId);
     if (admission === 'skip') this.#progress.skipped += 1;
@@ -162,8 +162,23 @@ export class MassRun {
       if ('device' in one) good.push(one);
       else this.#refuseSigned(one);
     }
-    const { written, ids } = await this.#writeDown(good);
+    const { written, ids } = await this.#writeDown(this.#withKeysOfTheirOwn(good));
     return { devices: written.map(({ device }) => device), ids, taken: 0 };
+  }
+
+  /** Their signatures have been checked: nobody keeps a device out by a request with that device's key. */
+  #withKeysOfTheirOwn<One extends { plan: PlannedDevice; device: IssuedDevice }>(devices: readonly One[]): One[] {
+    if (!this.#options.inventory) return [...devices];
+    const owners = new Map<string, string>();
+    return devices.filter(({ plan, device }) => {
+      const { registrationId, request } = plan;
+      if (!request) return true;
+      const owner = owners.get(device.keyIdentifier);
+      owners.set(device.keyIdentifier, owner ?? registrationId);
+      if (owner === undefined) return true;
+      this.#refuseSigned({ plan, error: keyReused(registrationId, owner) });
+      return false;
+    });
   }
 
   /** Where another station was faster with some of the devices, the others are written down all the same. */
@@ -182,25 +197,25 @@ export class MassRun {
       this.#underWay.settle();
       return { written: devices, ids };
     } catch (error) {
-      if (!(error instanceof PkiError) || error.code !== 'ERR_PKI_ALREADY_ISSUED') throw error;
+      if (!(error instanceof PkiError) || !lostRace.has(error.code)) throw error;
       return this.#writeDown(await this.#withoutTaken(devices, error));
     }
   }
 
   /** @throws what was thrown before, where nobody has taken anything */
   async #withoutTaken<One extends { plan: PlannedDevice }>(devices: readonly One[], error: PkiError): Promise<One[]> {
-    const current = await this.#options.inventory?.findCurrent(devices.map(({ plan }) => plan.registrationId));
+    const { inventory } = this.#options;
+    if (!inventory) throw error;
+    const standing = await readStanding(
+      inventory,
+      devices.map(({ plan }) => plan),
+    );
     const taken = devices.filter(({ plan }) => {
-      const record = current?.get(plan.registrationId);
-      return record !== undefined && record.id !== plan.replaces?.id;
+      const { keyOwner = plan.registrationId } = keyIn(plan, standing);
+      return standing.current.get(plan.registrationId)?.id !== plan.replaces?.id || keyOwner !== plan.registrationId;
     });
     if (taken.length === 0) throw error;
-    const lost = new Set<One>();
-    for (const one of taken) {
-      const record = current?.get(one.plan.registrationId);
-      one.plan.replaces = record;
-      if (record && !this.#mayIssue(one.plan, record)) lost.add(one);
-    }
+    const lost = new Set(taken.filter(({ plan }) => !this.#mayIssue(plan, standing)));
     return devices.filter((one) => !lost.has(one));
   }
 
@@ -221,12 +236,16 @@ export class MassRun {
   }
 }
 
-function toNewCertificate(device: IssuedDevice, { replaces }: PlannedDevice): NewCertificate {
+/** What a device that was signed for may have lost to another station meanwhile: its name, its key. */
+const lostRace: ReadonlySet<string> = new Set(['ERR_PKI_ALREADY_ISSUED', 'ERR_PKI_KEY_REUSED']);
+
+function toNewCertificate(device: IssuedDevice, { replaces, request }: PlannedDevice): NewCertificate {
   const { registrationId, serialNumber, keyIdentifier, thumbprintSha1, thumbprintSha256, notBefore, notAfter } = device;
   return {
     registrationId,
     serialNumber,
     keyIdentifier,
+    isDeviceKey: request !== undefined,
     thumbprintSha1,
     thumbprintSha256,
     notBefore,
