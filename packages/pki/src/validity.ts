@@ -38,9 +38,13 @@ export function planValidity(options: {
     );
   }
   if (issuer) checkIssuerIsValid(issuer, now);
-  const notBefore = Math.max(now - backdatingMs, issuer?.notBefore.getTime() ?? -Infinity);
   const notAfter = Math.min(end, issuer?.notAfter.getTime() ?? Infinity);
-  return { notBefore: wholeSeconds(notBefore), notAfter: wholeSeconds(notAfter) };
+  return { notBefore: backdate(now, issuer), notAfter: wholeSeconds(notAfter) };
+}
+
+/** What is signed now counts from then on: five minutes earlier, but not before its issuer. */
+export function backdate(now: number, issuer?: X509Certificate): Date {
+  return wholeSeconds(Math.max(now - backdatingMs, issuer?.notBefore.getTime() ?? -Infinity));
 }
 
 /** @throws {TypeError} for anything but a valid date */

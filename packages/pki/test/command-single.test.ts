@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createDeviceRequest, readCredential, readCrl, verifyChain } from '../src/index.ts';
+import { createCrl, createDeviceRequest, loadAuthority, readCredential, readCrl, verifyChain } from '../src/index.ts';
 import { openInventory } from '../src/inventory/index.ts';
 import { initFolder, passwords, resultOf, runCommand } from './command-runner.ts';
 import { inTemporaryFolder } from './fixtures.ts';
@@ -210,6 +210,22 @@ describe('contoso-pki', () => {
       // Nothing says here that it was on a list.
       expect(await sign('--out', 'elsewhere.crl')).toEqual([kept, ended]);
       expect(await sign('--out', 'elsewhere.crl')).toEqual([kept]);
+    });
+  }, 60_000);
+
+  it('puts no list in the place of one with a higher number', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await initFolder(folder);
+      const { path } = await resultOf(folder, 'crl', '--line', 'line-1');
+      const { LINE_PASSWORD: password } = passwords;
+      const line = await loadAuthority({ folder: join(folder, 'pki'), name: 'line-1', password });
+      const newer = await createCrl(line, { revoked: [], number: 9, nextUpdate: new Date(Date.now() + 86_400_000) });
+      await writeFile(join(folder, String(path)), newer.crlDer);
+      const { exitCode, lines } = await runCommand(folder, ['crl', '--line', 'line-1', '--json']);
+      expect(exitCode).toBe(1);
+      const message = expect.stringMatching(/number 9.*number 2|number 2.*number 9/) as unknown;
+      expect(lines).toMatchObject([{ error: { code: 'ERR_PKI_REVOCATION', message } }]);
+      expect(readCrl(await readFile(join(folder, String(path)))).number).toBe(9n);
     });
   }, 60_000);
 

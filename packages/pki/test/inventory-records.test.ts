@@ -254,12 +254,47 @@ describeOnBothEngines('inventory', (createPlace) => {
     await inventory.close();
   });
 
-  it('numbers revocation lists for each line', async () => {
-    const inventory = await (await createPlace()).open();
-    expect(await inventory.takeCrlNumber({ ...responsible, ...line })).toBe(1);
-    expect(await inventory.takeCrlNumber({ ...responsible, ...line2 })).toBe(1);
-    expect(await inventory.takeCrlNumber({ ...responsible, ...line })).toBe(2);
+  it('numbers revocation lists for each line, and says what they have to hold', async () => {
+    const inventory = await (await createPlace()).open({ now: () => start });
+    const [a, b] = await issue(inventory, certificateOf('a'), certificateOf('b'), certificateOf('good'));
+    const other = { ...line2, certificates: [certificateOf('of line 2')] };
+    await inventory.record({ ...responsible, issued: other });
+    expect(await inventory.startCrl({ ...responsible, ...line })).toEqual({ number: 1, records: [] });
+    const { serialNumber } = other.certificates[0]!;
+    await inventory.revoke({ ...responsible, serialNumber, reason: 'superseded' });
+    await inventory.revoke({ ...responsible, serialNumber: a!.serialNumber, reason: 'keyCompromise' });
+    await issue(inventory, certificateOf('b', { replaces: b }));
+    expect(await inventory.startCrl({ ...responsible, ...line2 })).toMatchObject({
+      number: 1,
+      records: [{ serialNumber }],
+    });
+    expect(await inventory.startCrl({ ...responsible, ...line })).toMatchObject({
+      number: 2,
+      records: [
+        { registrationId: 'a', state: 'revoked', reason: 'keyCompromise', changedAt: start },
+        { registrationId: 'b', state: 'abandoned', generation: 1 },
+      ],
+    });
     await inventory.close();
+  });
+
+  it('starts no list that lacks what one with a lower number holds', async () => {
+    const place = await createPlace();
+    const [office, station] = [await place.open(), await place.open()];
+    const records = await issue(office, ...Array.from({ length: 8 }, (_, index) => certificateOf(`d-${index}`)));
+    const started = await Promise.all(
+      records.map(async ({ serialNumber }, index) => {
+        await office.revoke({ ...responsible, serialNumber, reason: 'keyCompromise' });
+        return (index % 2 === 0 ? office : station).startCrl({ ...responsible, ...line });
+      }),
+    );
+    const inOrder = started.sort((one, two) => one.number - two.number);
+    expect(inOrder.map(({ number }) => number)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    const lengths = inOrder.map((list) => list.records.length);
+    expect(lengths).toEqual([...lengths].sort((one, two) => one - two));
+    expect(lengths.at(-1)).toBe(8);
+    await office.close();
+    await station.close();
   });
 
   it('exports CSV and NDJSON', async () => {
@@ -296,6 +331,29 @@ describeOnBothEngines('inventory', (createPlace) => {
     await again.release();
     await one.close();
     await two.close();
+  });
+
+  it('refuses text that an engine would not keep as it is', async () => {
+    const inventory = await (await createPlace()).open();
+    const good = { ...responsible, issued: { ...line, certificates: [certificateOf('a')] } };
+    for (const odd of ['x\ud800', '\udc00x', 'a\0b']) {
+      const issued = { ...good.issued, certificates: [certificateOf(odd)] };
+      const attempts = [
+        inventory.record({ ...good, orderedBy: odd }),
+        inventory.record({ ...good, station: odd }),
+        inventory.record({ ...good, issued: { ...good.issued, line: odd } }),
+        inventory.record({ ...good, issued }),
+        inventory.startCrl({ ...responsible, ...line, line: odd }),
+        inventory.revoke({ ...responsible, orderedBy: odd, serialNumber: '01', reason: 'superseded' }),
+        inventory.claimStation(odd),
+      ];
+      for (const { reason } of (await Promise.allSettled(attempts)) as { reason?: unknown }[]) {
+        expect(reason).toBeInstanceOf(TypeError);
+      }
+    }
+    await inventory.record({ ...good, orderedBy: 'Bestellung 4711, "Größe" 📦\t✓' });
+    expect(await inventory.verifyAudit()).toMatchObject({ isIntact: true, entries: 1 });
+    await inventory.close();
   });
 
   it('refuses wrong argument types', async () => {

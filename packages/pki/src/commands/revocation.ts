@@ -5,6 +5,7 @@ import { PkiError } from '../errors.ts';
 import { writeFileSet } from '../file-set.ts';
 import type { CertificateRecord, CertificateState, Inventory } from '../inventory/index.ts';
 import { keyIdentifier } from '../key-identifier.ts';
+import type { RevocationList } from '../life/crl-reading.ts';
 import { createCrl } from '../life/crl.ts';
 import type { RevocationReason, RevokedCertificate } from '../life/revocation.ts';
 import { withAuthority } from './authority-key.ts';
@@ -20,7 +21,7 @@ import {
   type CommandContext,
   type InventoryFlags,
 } from './context.ts';
-import { readLeavers } from './last-list.ts';
+import { checkIsNewer, leaving, readLastList } from './last-list.ts';
 import { addPasswordOption } from './password.ts';
 import type { TokenFlags } from './token.ts';
 import { UsageError } from './usage-error.ts';
@@ -82,7 +83,7 @@ export function addCrlCommand(program: Command, context: CommandContext): void {
 async function revoke({ output }: CommandContext, which: string, flags: RevokeFlags): Promise<void> {
   const { reason, root = false } = flags;
   if (reason === 'cACompromise' && !root) throw new UsageError('A device is no authority: give keyCompromise.');
-  const mark = async (inventory: Inventory): Promise<void> => {
+  const revokeAll = async (inventory: Inventory): Promise<void> => {
     const records = await findToRevoke(inventory, which);
     for (const { registrationId, serialNumber, notAfter } of records) {
       await inventory.revoke({ ...responsibleOf(flags), serialNumber, reason });
@@ -91,7 +92,7 @@ async function revoke({ output }: CommandContext, which: string, flags: RevokeFl
     }
     output.result({ certificates: records.length, reason });
   };
-  await withInventory(flags, mark, { mustExist: true });
+  await withInventory(flags, revokeAll, { mustExist: true });
   output.warn(
     root
       ? 'Azure reads no revocation lists: take the line out of DPS too ("contoso-pki rollover --compromised" plans it), and sign a new list with "contoso-pki crl --root" for servers of your own.'
@@ -140,16 +141,16 @@ async function writeCrl(
   const { folder, out = join(folder, `${flags.name}.crl`), nextUpdate } = flags;
   const lineKeyIdentifier = keyIdentifier(line.key.publicKeyDer);
   const name = line.commonName ?? line.subject;
-  const number = await inventory.takeCrlNumber({ ...responsibleOf(flags), line: name, lineKeyIdentifier });
+  const { number, records } = await inventory.startCrl({ ...responsibleOf(flags), line: name, lineKeyIdentifier });
   const now = new Date();
-  const mayLeave = await readLeavers(out, line);
-  const revoked = await findRevoked(inventory, lineKeyIdentifier, mayLeave);
+  const revoked = toRevoked(records, await readLastList(out, line));
   const crl = await createCrl(line, {
     revoked,
     number,
     nextUpdate: new Date(now.getTime() + nextUpdate * dayMs),
     now,
   });
+  checkIsNewer(number, await readLastList(out, line));
   await writeFileSet(
     [
       { path: out, data: crl.crlDer, access: 'public' },
@@ -168,16 +169,9 @@ async function writeCrl(
 }
 
 /** What is revoked, and what was abandoned: nobody should have its key, and if somebody has, it is of no use. */
-async function findRevoked(
-  inventory: Inventory,
-  lineKeyIdentifier: string,
-  mayLeave: (record: CertificateRecord) => boolean,
-): Promise<RevokedCertificate[]> {
-  const revoked: RevokedCertificate[] = [];
-  for await (const record of inventory.find({ lineKeyIdentifier, states: ['revoked', 'abandoned'] })) {
-    if (mayLeave(record)) continue;
-    const { serialNumber, changedAt: revokedAt, reason = 'superseded' } = record;
-    revoked.push({ serialNumber, revokedAt, reason });
-  }
-  return revoked;
+function toRevoked(records: readonly CertificateRecord[], last: RevocationList | undefined): RevokedCertificate[] {
+  const leaves = leaving(last);
+  return records
+    .filter((record) => !leaves(record))
+    .map(({ serialNumber, changedAt: revokedAt, reason = 'superseded' }) => ({ serialNumber, revokedAt, reason }));
 }

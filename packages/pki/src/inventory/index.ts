@@ -8,7 +8,7 @@ export { exportCsv, exportNdjson } from './export.ts';
 export type { Inventory, InventoryOptions } from './inventory.ts';
 export type { CertificateFilter, DeviceEvent, DeviceHistory } from './queries.ts';
 export type { CertificateRecord, CertificateState, IdRange, NewCertificate } from './record.ts';
-export type { InventoryChanges, Responsible, SigningLine } from './recording.ts';
+export type { CrlStart, InventoryChanges, Responsible, SigningLine } from './recording.ts';
 export type { StationClaim } from './station-claims.ts';
 
 /**

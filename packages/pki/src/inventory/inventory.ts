@@ -11,6 +11,7 @@ import {
   writeChanges,
   writeCrl,
   writeRevocation,
+  type CrlStart,
   type InventoryChanges,
   type Responsible,
   type SigningLine,
@@ -49,8 +50,11 @@ export interface Inventory {
    * @throws {PkiError} ERR_PKI_NOT_IN_INVENTORY, ERR_PKI_ALREADY_REVOKED
    */
   revoke(revocation: Responsible & { serialNumber: string; reason: RevocationReason }): Promise<void>;
-  /** Takes the next number for a revocation list of a line, and enters it in the trail: from 1, never the same twice. */
-  takeCrlNumber(crl: Responsible & SigningLine): Promise<number>;
+  /**
+   * Takes the next number for a revocation list of a line, enters it in the trail, and tells what the list has to hold at
+   * that moment. Of two lists, the one with the higher number is never the older one.
+   */
+  startCrl(crl: Responsible & SigningLine): Promise<CrlStart>;
   find(filter?: CertificateFilter): AsyncIterable<CertificateRecord>;
   /** The latest certificate of each of these devices; those that have none are left out. */
   findCurrent(registrationIds: readonly string[]): Promise<ReadonlyMap<string, CertificateRecord>>;
@@ -93,6 +97,7 @@ export function createInventory(database: Database, { now = () => new Date() }: 
   return {
     record: (changes) =>
       reach(async () => {
+        if (changes.issued) checkIssued(changes.issued);
         try {
           return await write(changes, (transaction) =>
             writeChanges({ transaction, dialect: database.dialect }, changes, now()),
@@ -103,23 +108,28 @@ export function createInventory(database: Database, { now = () => new Date() }: 
       }),
     revoke: (revocation) =>
       reach(() => write(revocation, (transaction) => writeRevocation(transaction, { ...revocation, at: now() }))),
-    takeCrlNumber: (crl) => reach(() => write(crl, (transaction) => writeCrl(transaction, { ...crl, at: now() }))),
+    startCrl: (crl) =>
+      reach(() => {
+        checkKept('line', crl.line);
+        return write(crl, (transaction) => writeCrl(transaction, { ...crl, at: now() }));
+      }),
     find: (filter = {}) => reachEach(findCertificates(database, filter)),
     findCurrent: (registrationIds) => reach(() => findCurrent(database, registrationIds)),
     findKeyOwners: (keyIdentifiers) => reach(() => findKeyOwners(database, keyIdentifiers)),
     history: (registrationId) => reach(() => readHistory(database, registrationId)),
     auditTrail: () => reachEach(readTrail(database)),
     verifyAudit: (marks = []) => reach(() => database.snapshot((snapshot) => verifyTrail(snapshot, marks))),
-    claimStation: (station) =>
-      reach(async () => {
-        checkText('station', station, 64);
-        return claims.claim(station);
-      }),
+    claimStation: (station) => reach(() => claimStation(claims, station)),
     close: async () => {
       await claims.release();
       await database.close();
     },
   };
+}
+
+async function claimStation(claims: StationClaims, station: string): Promise<StationClaim> {
+  checkText('station', station, 64);
+  return claims.claim(station);
 }
 
 async function alreadyIssued(database: Database, { issued }: InventoryChanges, cause: Error): Promise<PkiError> {
@@ -139,6 +149,11 @@ async function alreadyIssued(database: Database, { issued }: InventoryChanges, c
   );
 }
 
+function checkIssued({ line, certificates }: NonNullable<InventoryChanges['issued']>): void {
+  checkKept('line', line);
+  for (const { registrationId } of certificates) checkKept('registrationId', registrationId);
+}
+
 /** @throws {TypeError} */
 export function checkResponsible({ station, orderedBy }: Responsible): void {
   checkText('station', station, 64);
@@ -148,6 +163,14 @@ export function checkResponsible({ station, orderedBy }: Responsible): void {
 function checkText(name: string, value: string, maxLength: number): void {
   if (typeof value !== 'string' || value.length < 1 || value.length > maxLength) {
     throw new TypeError(`${name} must be a string of 1 to ${maxLength} characters.`);
+  }
+  checkKept(name, value);
+}
+
+/** What an engine gives back otherwise than it took it would look altered for ever. */
+function checkKept(name: string, value: string): void {
+  if (value.includes('\0') || /\p{Cs}/u.test(value)) {
+    throw new TypeError(`${name} must have no NUL character, and no half of a surrogate pair.`);
   }
 }
 

@@ -4,14 +4,20 @@ import { PkiError } from '../errors.ts';
 import type { RevocationReason } from '../life/revocation.ts';
 import type { Database, Queryable } from './database.ts';
 import { claimKeys } from './device-key.ts';
-import { notInInventory } from './queries.ts';
-import { toRanges, type CertificateState, type IdRange, type NewCertificate } from './record.ts';
+import { findCertificates, notInInventory } from './queries.ts';
+import {
+  toRanges,
+  type CertificateRecord,
+  type CertificateState,
+  type IdRange,
+  type NewCertificate,
+} from './record.ts';
 
 /** Who does something, and on whose order. */
 export interface Responsible {
-  /** The machine that it is done on; 1 to 64 characters. */
+  /** The machine that it is done on; 1 to 64 characters, no NUL, no half of a surrogate pair. */
   station: string;
-  /** Purchase order, ticket or person; 1 to 200 characters. */
+  /** Purchase order, ticket or person; 1 to 200 such characters. */
   orderedBy: string;
 }
 
@@ -81,8 +87,19 @@ export async function writeRevocation(
   await change(writing, { state: 'revoked', range: { first: found.id, last: found.id }, detail: reason });
 }
 
-/** A revocation list takes its number with it: the next one is higher, whichever station signs it. */
-export async function writeCrl(transaction: Queryable, crl: Responsible & SigningLine & { at: Date }): Promise<number> {
+/** What a revocation list is signed from. */
+export interface CrlStart {
+  /** From 1 for each line, never the same twice. */
+  number: number;
+  /** Of the line's certificates those that are `revoked` or `abandoned`, in the order of issue. */
+  records: CertificateRecord[];
+}
+
+/** The number and what belongs under it, in one: whichever station signs a list with a higher number, it lacks nothing. */
+export async function writeCrl(
+  transaction: Queryable,
+  crl: Responsible & SigningLine & { at: Date },
+): Promise<CrlStart> {
   const { line, at, station, orderedBy } = crl;
   const lineKeyIdentifier = crl.lineKeyIdentifier.toLowerCase();
   const [row] = await transaction.query<{ signed: number }>(
@@ -99,7 +116,10 @@ export async function writeCrl(transaction: Queryable, crl: Responsible & Signin
     lineKeyIdentifier,
     detail: String(number),
   });
-  return number;
+  const records: CertificateRecord[] = [];
+  const filter = { lineKeyIdentifier, states: ['revoked', 'abandoned'] } as const;
+  for await (const record of findCertificates(transaction, filter)) records.push(record);
+  return { number, records };
 }
 
 interface IdAndState {

@@ -4,7 +4,7 @@ import { KeyUsageFlags, KeyUsagesExtension, type X509Certificate } from '../engi
 import { PkiError } from '../errors.ts';
 import { signatureAlgorithm } from '../key-algorithm.ts';
 import { authorityKeyIdentifier } from '../key-identifier.ts';
-import { checkIssuerIsValid, readNow, wholeSeconds } from '../validity.ts';
+import { backdate, checkIssuerIsValid, readNow, wholeSeconds } from '../validity.ts';
 import { encodeElement, tag } from '../der.ts';
 import { crlExtension, crlTag, encodeExtension, encodeGeneralizedTime, encodeTime } from './crl-element.ts';
 import { readCrl, type RevocationList } from './crl-reading.ts';
@@ -21,7 +21,7 @@ export interface CrlOptions {
   number: number | bigint;
   /** When the next list is there at the latest; from then on verifiers refuse to rely on this one. */
   nextUpdate: Date;
-  /** Default: now. */
+  /** Default: now. `thisUpdate` is five minutes earlier, for verifiers whose clock is a little behind. */
   now?: Date;
 }
 
@@ -59,7 +59,7 @@ export async function createCrl(authority: CertificateAuthority, options: CrlOpt
     encodeElement(tag.integer, Uint8Array.of(version2)),
     algorithm,
     new Uint8Array(certificate.subjectName.toArrayBuffer()),
-    encodeTime(now),
+    encodeTime(backdate(now.getTime(), certificate)),
     encodeTime(nextUpdate),
     // RFC 5280 section 5.1.2.6: absent, not empty.
     ...(entries.length === 0 ? [] : [encodeElement(tag.sequence, entries)]),
