@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { DeviceIdentity } from '../identity/device-identity.ts';
+import type { AzureAccess } from '../renewal/azure-access.ts';
 import {
   CertificateRenewal,
   type CredentialProof,
@@ -13,7 +14,9 @@ import type { RenewalOptions } from './agent-options.ts';
 /** The credential to connect with, and what becomes of it. */
 export interface CredentialUse {
   current(): DeviceIdentity;
-  /** DPS, or a hub without DPS behind it, doesn't take it. */
+  /** The credential to register with at DPS. */
+  forDps(): DeviceIdentity;
+  /** Who decides of it doesn't take it: DPS, or the hub. */
   refused(identity: DeviceIdentity): void;
   connected(identity: DeviceIdentity): void;
   /** Reported properties about it. */
@@ -27,6 +30,7 @@ export interface CredentialUseOptions {
   readonly renewal: RenewalOptions | undefined;
   readonly store: CertificateRenewalOptions['store'];
   readonly proof: CredentialProof;
+  readonly azure: AzureAccess;
   readonly clock: Clock;
   readonly random: () => number;
   readonly onEvent: (event: RenewalEvent) => void;
@@ -39,6 +43,7 @@ export async function openCredentials(options: CredentialUseOptions): Promise<Cr
   const renewing = await CertificateRenewal.open({ ...rest, ...renewal, onboarding: identity });
   return {
     current: () => renewing.current(),
+    forDps: () => renewing.forDps(),
     refused: (used) => renewing.refused(used),
     connected: (used) => renewing.connected(used),
     report: () => ({ ...renewing.report() }),
@@ -50,6 +55,7 @@ export async function openCredentials(options: CredentialUseOptions): Promise<Cr
 export function onlyCredential(identity: DeviceIdentity): CredentialUse {
   return {
     current: () => identity,
+    forDps: () => identity,
     refused: () => undefined,
     connected: () => undefined,
     report: () => ({ ...certificateReport(identity) }),

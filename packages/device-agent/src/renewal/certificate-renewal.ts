@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { pause, systemClock, type Clock } from '../clock.ts';
 import { DeviceAgentError, textOf, type DeviceAgentErrorCode } from '../errors.ts';
 import { checkValidity, type DeviceIdentity } from '../identity/device-identity.ts';
+import type { AzureAccess } from './azure-access.ts';
 import { certificateReport, type CertificateReport } from './certificate-report.ts';
 import { toSource, type CertificateFunction, type CertificateSource } from './certificate-source.ts';
 import { checkClock, checkServerTime } from './clock-sanity.ts';
@@ -28,6 +29,8 @@ export interface CertificateRenewalOptions {
   readonly onboarding: DeviceIdentity;
   readonly source: CertificateSource | CertificateFunction;
   readonly proof: CredentialProof;
+  /** The way to DPS and hub, handed on to the source. */
+  readonly azure?: AzureAccess;
   /**
    * For individual enrollments, which name their certificates one by one: resolves when DPS knows the new one too (as
    * secondary). Gets the certificate as PEM, no chain; may be called again with the same one after a power cut.
@@ -116,8 +119,21 @@ export class CertificateRenewal {
     return this.#credentials.inOrder(this.#clock.now());
   }
 
-  /** To be called when DPS, or a hub without DPS behind it, refuses a credential: `current()` is then the next one. */
+  /** The credential to register with at DPS now. */
+  forDps(): DeviceIdentity {
+    return this.#isForHubAlone ? this.#options.onboarding : this.current();
+  }
+
+  /**
+   * To be called when a credential is refused by who decides of it: DPS, or the hub where there is no DPS behind it or DPS
+   * knows the onboarding credential alone. `current()` is then the next one.
+   */
   refused(identity: DeviceIdentity): void {
+    if (this.#isForHubAlone && identity === this.#credentials.operational) {
+      // No other one connects, so the source is asked at once.
+      this.#isDisplaced = true;
+      this.#wake.abort();
+    }
     this.#credentials.refuse(identity);
     const next = this.current();
     if (next.thumbprintSha256 === identity.thumbprintSha256) return;
@@ -186,6 +202,11 @@ export class CertificateRenewal {
     return this.#running;
   }
 
+  /** DPS never sees a renewed one. */
+  get #isForHubAlone(): boolean {
+    return this.#source.azure?.registersWith === 'onboarding';
+  }
+
   #isOnboarding(identity: DeviceIdentity): boolean {
     const { onboarding, onboardingOnly = false } = this.#options;
     return onboardingOnly && identity === onboarding;
@@ -231,6 +252,7 @@ export class CertificateRenewal {
         csrDer: Buffer.from(candidate.csr, 'base64'),
         current,
         checkServerTime: (serverTime) => checkServerTime(this.#clock.now(), serverTime),
+        azure: this.#options.azure,
       },
       signal,
     );
