@@ -35,6 +35,7 @@ export { CertificateRenewal } from './renewal/certificate-renewal.ts';
 export type { CertificateRenewalOptions, CredentialProof } from './renewal/renewal-options.ts';
 export { certificateReport } from './renewal/certificate-report.ts';
 export type { CertificateReport } from './renewal/certificate-report.ts';
+export type { AzureAccess, AzureTerms, HubLink } from './renewal/azure-access.ts';
 export type { CertificateFunction, CertificateSource, RenewalRequest } from './renewal/certificate-source.ts';
 export type { CredentialStore, DroppedCertificate } from './renewal/credentials.ts';
 export { estSource } from './renewal/est-source.ts';

@@ -40,8 +40,8 @@ export const dpsName = 'contoso-dps';
 export const hubName = 'contoso-hub';
 export const enrollmentGroupId = 'line-1';
 
-export async function startContoso(): Promise<Contoso> {
-  const azure = await startAzureIot();
+export async function startContoso(options: Parameters<typeof startAzureIot>[0] = {}): Promise<Contoso> {
+  const azure = await startAzureIot(options);
   try {
     return await setUp(azure);
   } catch (error) {

@@ -11,6 +11,8 @@ export interface MiddleboxMode {
   swallow?: { readonly above: number; readonly towards: 'client' | 'server' };
   /** Milliseconds by which everything is late. */
   delayMs?: number;
+  /** Towards the server, no more than this passes in a millisecond. */
+  bytesPerMs?: number;
   /** In place of the other side, this text answers. */
   answer?: string;
 }
@@ -82,7 +84,14 @@ function pass(from: Socket, to: Socket, { mode, towards, onPassed }: Direction):
       to.write(chunk);
       onPassed?.(chunk.length);
     };
-    if (mode.delayMs === undefined) write();
+    const { bytesPerMs } = mode;
+    if (bytesPerMs !== undefined && towards === 'server') {
+      from.pause();
+      setTimeout(() => {
+        write();
+        from.resume();
+      }, chunk.length / bytesPerMs);
+    } else if (mode.delayMs === undefined) write();
     else setTimeout(write, mode.delayMs);
   });
   from.on('close', () => {

@@ -249,4 +249,53 @@ describe('keep-alive', () => {
     await clock.advance(50_000);
     await expect(sending).rejects.toMatchObject({ kind: 'timeout', detail: 'no PUBACK within 30 s' });
   });
+
+  describe('on a slow link', () => {
+    const silent = async (): Promise<Opened> =>
+      connectTo(await serve((packet) => (packet.cmd === 'publish' ? [] : polite(packet))));
+    const watchEnd = (connection: MqttConnection): { reason?: Error } => {
+      const end: { reason?: Error } = {};
+      void connection.ended.then((reason) => (end.reason = reason));
+      return end;
+    };
+
+    it('gives a large message the time that it takes, and no more', async () => {
+      const { connection, clock } = await silent();
+      const end = watchEnd(connection);
+      const sending = connection.publish('large', Buffer.alloc(250_000), 1);
+      sending.catch(() => undefined);
+      // At 2,000 bytes a second it is under way for 125 s.
+      await clock.advance(150_000);
+      expect(end.reason).toBeUndefined();
+      await clock.advance(30_000);
+      await expect(sending).rejects.toMatchObject({ kind: 'timeout' });
+    });
+
+    it('waits for each of many messages from when those before it are through', async () => {
+      const { server, connection, clock } = await silent();
+      const end = watchEnd(connection);
+      const sending = Array.from({ length: 10 }, () => connection.publish('many', Buffer.alloc(10_000), 1));
+      for (const each of sending) each.catch(() => undefined);
+      const last = await server.next('publish', 9);
+      for (let id = (last.messageId ?? 0) - 9; id <= (last.messageId ?? 0); id += 1) {
+        await clock.advance(25_000);
+        server.send({ cmd: 'puback', messageId: id });
+        await sending[id - (last.messageId ?? 0) + 9];
+      }
+      expect(end.reason).toBeUndefined();
+    });
+
+    it('still misses an acknowledgement that is lost, though later ones come', async () => {
+      const { server, connection, clock } = await silent();
+      const end = watchEnd(connection);
+      for (let index = 0; index < 4; index += 1) {
+        connection.publish('lossy', 'b', 1).catch(() => undefined);
+        const { messageId = 0 } = await server.next('publish', index);
+        if (index > 0) server.send({ cmd: 'puback', messageId });
+        await clock.advance(10_000);
+      }
+      await clock.advance(10_000);
+      expect(end.reason).toMatchObject({ kind: 'timeout', detail: 'no PUBACK within 30 s' });
+    });
+  });
 });

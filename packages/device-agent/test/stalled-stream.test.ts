@@ -88,6 +88,30 @@ describe('a connection that goes silent', () => {
   });
 });
 
+describe('a slow link', () => {
+  it('carries the largest message that a hub takes, though it takes longer than an answer may', async () => {
+    const { session, box, clock } = await sessionThrough('thin', 'mqtt');
+    // The agent's time goes by 300 times faster: 4,000 bytes a second by its clock.
+    box.mode.bytesPerMs = 1_200;
+    const beganMs = Date.now();
+    const sent = session.send({
+      ...{ messageId: 'large', body: Buffer.alloc(250_000), contentType: 'a/b', contentEncoding: '', properties: {} },
+      ...{ createdAt: '', addedMs: 0, priority: 'normal', size: 250_000, sequence: 1 },
+    });
+    const progress = { isSent: false };
+    void sent.then(() => (progress.isSent = true));
+    let agentMs = 0;
+    while (!progress.isSent) {
+      const due = (Date.now() - beganMs) * 300 - agentMs;
+      agentMs += due;
+      await clock.advance(due);
+    }
+    await sent;
+    expect(agentMs).toBeGreaterThan(45_000);
+    await session.close();
+  });
+});
+
 /** A process that hangs with its queue of connections full: whoever else comes gets no answer from its system. */
 async function listenWithoutAccepting(host: string, port: number): Promise<void> {
   const program = `const server = require('node:net').createServer().listen({ host: '${host}', port: ${port}, backlog: 1 }, () => {

@@ -2,7 +2,8 @@ import type { Clock } from '../clock.ts';
 import { asAgentError, DeviceAgentError } from '../errors.ts';
 import { checkValidity, type DeviceIdentity } from '../identity/device-identity.ts';
 import { HubSession } from '../protocol/hub-session.ts';
-import { registerDevice, type Assignment, type ProvisioningService } from '../protocol/provision.ts';
+import { registerWithState, type ProvisioningService } from '../protocol/provision.ts';
+import type { AzureTerms } from '../renewal/azure-access.ts';
 import { openStateStore, type StateStore } from '../state/state-store.ts';
 import type { JsonObject } from '../twin/merge-patch.ts';
 import type { AgentEvent, DeviceAgentOptions } from './agent-options.ts';
@@ -38,6 +39,13 @@ export interface AgentRunOptions {
   readonly onState: (state: ConnectionState) => void;
 }
 
+interface Registering {
+  readonly service: ProvisioningService;
+  readonly identity: DeviceIdentity;
+  readonly added?: Readonly<Record<string, unknown>>;
+  readonly signal: AbortSignal;
+}
+
 /** One run of an agent, from the opening of its state folder to its closing: everything that exists only while it runs. */
 export class AgentRun {
   readonly work: DeviceWork;
@@ -46,6 +54,7 @@ export class AgentRun {
   readonly #dialer: Dialer;
   readonly #finder: HubFinder;
   readonly #loop: ConnectionLoop;
+  readonly #terms: AzureTerms;
   #credentials: CredentialUse;
   /** The credential of the last try. */
   #used: DeviceIdentity;
@@ -58,6 +67,8 @@ export class AgentRun {
     const { identity, connectTo, transport = 'auto', proxy, trustedRootsPem } = agent;
     this.#options = options;
     this.#used = identity;
+    const source = agent.renewal?.source;
+    this.#terms = (typeof source === 'object' ? source.azure : undefined) ?? {};
     this.#credentials = onlyCredential(identity);
     this.#store = openStateStore(agent.stateFolder, identity.registrationId);
     const store = this.#store;
@@ -65,7 +76,8 @@ export class AgentRun {
     this.#finder = new HubFinder({
       store,
       connectTo,
-      register: (service) => this.#register(service, this.#used, options.stopping.signal),
+      register: async (service) =>
+        (await this.#register({ service, identity: this.#used, signal: options.stopping.signal })).assignment,
       onEvent: options.onEvent,
     });
     this.work = this.#createWork();
@@ -113,6 +125,7 @@ export class AgentRun {
         renewal,
         store: this.#store,
         proof: { prove: (candidate, signal) => this.#prove(candidate, signal) },
+        azure: { register: (added, signal) => this.#registerFor(added, signal), hub: () => this.#session },
         clock,
         random,
         onEvent,
@@ -181,7 +194,7 @@ export class AgentRun {
       isMoving: () => this.#finder.isMoving,
       order: () => this.#finder.order,
       register: (reason) => {
-        this.#used = this.#credentials.current();
+        this.#used = this.#credentials.forDps();
         return this.#finder.register(reason);
       },
       connect: (hub) => this.#connect(hub),
@@ -196,17 +209,29 @@ export class AgentRun {
     });
   }
 
-  #register(service: ProvisioningService, identity: DeviceIdentity, signal: AbortSignal): Promise<Assignment> {
+  #register({ service, identity, added, signal }: Registering): ReturnType<typeof registerWithState> {
     const { agent, clock, random } = this.#options;
-    return registerDevice({
+    return registerWithState({
       identity,
       provisioning: service,
+      added,
+      apiVersion: this.#terms.dpsApiVersion,
       openStream: (host, until) => this.#dialer.open(host, identity, until),
       payload: agent.provisioningPayload,
       signal,
       clock,
       random,
     });
+  }
+
+  /** For a source of certificates. */
+  async #registerFor(
+    added: Readonly<Record<string, unknown>>,
+    signal: AbortSignal,
+  ): Promise<Readonly<Record<string, unknown>> | undefined> {
+    if (!this.#finder.canProvision) return undefined;
+    const identity = this.#credentials.forDps();
+    return (await this.#register({ service: this.#finder.service(), identity, added, signal })).state;
   }
 
   async #connect(hub: FoundHub): Promise<{ lost: Promise<DeviceAgentError> }> {
@@ -223,6 +248,7 @@ export class AgentRun {
         openStream: (host, signal) => this.#dialer.open(host, identity, signal),
         clock,
         keepAliveSeconds: agent.keepAliveSeconds ?? defaultKeepAliveSeconds,
+        apiVersion: this.#terms.hubApiVersion,
         onMessage: (arrival) => work.receive(arrival),
         onMethod: (name, body, signal) => work.answer(name, body, signal),
         onDesiredPatch: (patch) => work.takeDesired(patch),
@@ -243,11 +269,17 @@ export class AgentRun {
     return { lost };
   }
 
-  /** Registers and connects with it; the hub then drops the connection that there is, which comes back by itself. */
+  /**
+   * Registers with it, where DPS is to know it, and connects; the hub then drops the connection that there is, which comes back
+   * by itself.
+   */
   async #prove(identity: DeviceIdentity, signal: AbortSignal): Promise<void> {
     let address = this.#finder.kept();
-    if (this.#finder.canProvision) {
-      const { assignedHub, deviceId } = await this.#register(this.#finder.service(), identity, signal);
+    const isForHubAlone = this.#terms.registersWith === 'onboarding';
+    if (this.#finder.canProvision && !(isForHubAlone && address)) {
+      const known = isForHubAlone ? this.#credentials.forDps() : identity;
+      const { assignment } = await this.#register({ service: this.#finder.service(), identity: known, signal });
+      const { assignedHub, deviceId } = assignment;
       address = { hostName: assignedHub, deviceId, isKept: false };
     }
     if (!address) return;
@@ -258,6 +290,7 @@ export class AgentRun {
         openStream: (host, until) => this.#dialer.open(host, identity, until),
         clock: this.#options.clock,
         keepAliveSeconds: defaultKeepAliveSeconds,
+        apiVersion: this.#terms.hubApiVersion,
         // Nothing is taken here: unacknowledged, it comes again on the connection that follows.
         onMessage: () => undefined,
         onMethod: () => Promise.reject(new Error('not connected for work')),
@@ -270,8 +303,8 @@ export class AgentRun {
 
   #takeFailure({ code, failure }: DeviceAgentError): void {
     this.#dialer.failed(failure);
-    const isRefused =
-      code === 'ERR_AGENT_DPS_REFUSED' || (code === 'ERR_AGENT_HUB_REFUSED' && !this.#finder.canProvision);
-    if (isRefused) this.#credentials.refused(this.#used);
+    const isHubsToDecide = !this.#finder.canProvision || this.#terms.registersWith === 'onboarding';
+    if (code === (isHubsToDecide ? 'ERR_AGENT_HUB_REFUSED' : 'ERR_AGENT_DPS_REFUSED'))
+      this.#credentials.refused(this.#used);
   }
 }

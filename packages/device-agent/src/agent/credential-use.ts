@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { DeviceIdentity } from '../identity/device-identity.ts';
+import type { AzureAccess } from '../renewal/azure-access.ts';
 import { CertificateRenewal } from '../renewal/certificate-renewal.ts';
 import { certificateReport } from '../renewal/certificate-report.ts';
 import type { RenewalEvent } from '../renewal/renewal-event.ts';
@@ -10,7 +11,9 @@ import type { RenewalOptions } from './agent-options.ts';
 /** The credential to connect with, and what becomes of it. */
 export interface CredentialUse {
   current(): DeviceIdentity;
-  /** DPS, or a hub without DPS behind it, doesn't take it. */
+  /** The credential to register with at DPS. */
+  forDps(): DeviceIdentity;
+  /** Who decides of it doesn't take it: DPS, or the hub. */
   refused(identity: DeviceIdentity): void;
   connected(identity: DeviceIdentity): void;
   /** Reported properties about it. */
@@ -24,6 +27,7 @@ export interface CredentialUseOptions {
   readonly renewal: RenewalOptions | undefined;
   readonly store: CertificateRenewalOptions['store'];
   readonly proof: CredentialProof;
+  readonly azure: AzureAccess;
   readonly clock: Clock;
   readonly random: () => number;
   readonly onEvent: (event: RenewalEvent) => void;
@@ -36,6 +40,7 @@ export async function openCredentials(options: CredentialUseOptions): Promise<Cr
   const renewing = await CertificateRenewal.open({ ...rest, ...renewal, onboarding: identity });
   return {
     current: () => renewing.current(),
+    forDps: () => renewing.forDps(),
     refused: (used) => renewing.refused(used),
     connected: (used) => renewing.connected(used),
     report: () => ({ ...renewing.report() }),
@@ -47,6 +52,7 @@ export async function openCredentials(options: CredentialUseOptions): Promise<Cr
 export function onlyCredential(identity: DeviceIdentity): CredentialUse {
   return {
     current: () => identity,
+    forDps: () => identity,
     refused: () => undefined,
     connected: () => undefined,
     report: () => ({ ...certificateReport(identity) }),

@@ -33,12 +33,14 @@ export interface DpsSessionOptions {
   readonly stream: Duplex;
   readonly idScope: string;
   readonly registrationId: string;
+  /** Default: the one of all devices. */
+  readonly apiVersion?: string | undefined;
   readonly clock: Clock;
   readonly signal: AbortSignal | undefined;
 }
 
 /** DPS's device API version for MQTT. */
-const apiVersion = '2019-03-31';
+const usualApiVersion = '2019-03-31';
 
 /** Registrations take seconds; nobody keeps a DPS connection. */
 const keepAliveSeconds = 60;
@@ -55,7 +57,8 @@ export class DpsSession {
   }
 
   /** @throws what {@link MqttConnection.open} throws */
-  static async open({ stream, idScope, registrationId, clock, signal }: DpsSessionOptions): Promise<DpsSession> {
+  static async open(options: DpsSessionOptions): Promise<DpsSession> {
+    const { stream, idScope, registrationId, apiVersion = usualApiVersion, clock, signal } = options;
     const questions = new OpenQuestions<DpsAnswer>(clock);
     const connection = await MqttConnection.open({
       stream,
@@ -77,9 +80,9 @@ export class DpsSession {
     return new DpsSession(connection, questions);
   }
 
-  /** @param payload - JSON for a custom allocation webhook */
-  register(registrationId: string, payload: unknown): Promise<DpsAnswer> {
-    return this.#ask(topics.register, JSON.stringify({ registrationId, ...(payload !== undefined && { payload }) }));
+  /** @param more - further members of the request, such as `payload` for a custom allocation webhook */
+  register(registrationId: string, more: Readonly<Record<string, unknown>>): Promise<DpsAnswer> {
+    return this.#ask(topics.register, JSON.stringify({ registrationId, ...more }));
   }
 
   operationStatus(operationId: string): Promise<DpsAnswer> {

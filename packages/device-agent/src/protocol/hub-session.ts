@@ -5,6 +5,7 @@ import { DeviceAgentError } from '../errors.ts';
 import type { DeviceIdentity } from '../identity/device-identity.ts';
 import type { InboxArrival } from '../messages/inbox.ts';
 import type { MethodAnswer } from '../methods/methods.ts';
+import type { HubLink } from '../renewal/azure-access.ts';
 import type { StoredMessage } from '../telemetry/telemetry-message.ts';
 import type { JsonObject } from '../twin/merge-patch.ts';
 import { hubError, refusedByTwin, stoppedError } from './hub-error.ts';
@@ -27,6 +28,8 @@ export interface HubSessionOptions {
   readonly openStream: (host: string, signal: AbortSignal) => Promise<Duplex>;
   readonly clock: Clock;
   readonly keepAliveSeconds: number;
+  /** Default: the one of all devices. */
+  readonly apiVersion?: string | undefined;
   /** Takes a cloud-to-device message; what it throws ends the connection, so that the message comes again. */
   readonly onMessage: (arrival: InboxArrival) => void;
   readonly onMethod: (name: string, body: Buffer, signal: AbortSignal) => Promise<MethodAnswer>;
@@ -34,7 +37,7 @@ export interface HubSessionOptions {
 }
 
 /** Azure's API version for device-facing MQTT (Azure documents, "Communicate with an IoT hub using the MQTT protocol"). */
-const apiVersion = '2021-04-12';
+const usualApiVersion = '2021-04-12';
 
 interface TwinAnswer {
   readonly status: number;
@@ -44,12 +47,14 @@ interface TwinAnswer {
 }
 
 /** One connection of one device to one hub. It never reconnects: whoever opened it opens the next. */
-export class HubSession {
+export class HubSession implements HubLink {
   /** Resolves with the reason when the session is over. */
   readonly ended: Promise<DeviceAgentError>;
   readonly #options: HubSessionOptions;
   readonly #connection: MqttConnection;
   readonly #over = new AbortController();
+  /** By how their topics begin. */
+  readonly #listeners = new Map<string, (topic: string, payload: Buffer) => void>();
   readonly #twinRequests: OpenQuestions<TwinAnswer>;
 
   private constructor(options: HubSessionOptions, connection: MqttConnection) {
@@ -66,7 +71,7 @@ export class HubSession {
    *   ERR_AGENT_SERVER_UNTRUSTED, ERR_AGENT_STOPPED
    */
   static async open(options: HubSessionOptions, signal: AbortSignal): Promise<HubSession> {
-    const { identity, address, clock, keepAliveSeconds } = options;
+    const { identity, address, clock, keepAliveSeconds, apiVersion = usualApiVersion } = options;
     const { hostName, deviceId } = address;
     // The hub may hand over what it kept before this function is through.
     const early: InboundPublish[] = [];
@@ -96,6 +101,25 @@ export class HubSession {
   /** Asks for cloud-to-device messages, direct methods, twin answers and desired properties. */
   async subscribe(): Promise<void> {
     await this.#call(this.#connection.subscribe(topics.everySubscription(this.#options.address.deviceId)));
+  }
+
+  get deviceId(): string {
+    return this.#options.address.deviceId;
+  }
+
+  async listen(filter: string, onMessage: (topic: string, payload: Buffer) => void): Promise<() => void> {
+    const beginning = filter.replace(/#$/, '');
+    this.#listeners.set(beginning, onMessage);
+    const stop = (): void => void this.#listeners.delete(beginning);
+    await this.#call(this.#connection.subscribe([{ topic: filter, qos: 1 }])).catch((error: unknown) => {
+      stop();
+      throw error;
+    });
+    return stop;
+  }
+
+  async publish(topic: string, payload: string): Promise<void> {
+    await this.#call(this.#connection.publish(topic, payload, 1));
   }
 
   /** Resolves when the hub has acknowledged the message (PUBACK). */
@@ -136,6 +160,7 @@ export class HubSession {
   }
 
   #take({ topic, payload, packetId, isRedelivery, acknowledge }: InboundPublish): void {
+    for (const [beginning, tell] of this.#listeners) if (topic.startsWith(beginning)) tell(topic, payload);
     const what = topics.readTopic(topic);
     switch (what?.kind) {
       case 'message':

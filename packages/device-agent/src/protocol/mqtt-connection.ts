@@ -44,12 +44,17 @@ export interface MqttConnectionOptions {
 interface Waiting {
   readonly answer: Packet['cmd'];
   readonly sentAt: number;
+  /** Bytes of the request. */
+  readonly size: number;
   readonly resolve: (packet: Packet) => void;
   readonly reject: (error: Error) => void;
 }
 
 /** What is sent last, in milliseconds, DISCONNECT above all: a stream that doesn't take it by then takes nothing any more. */
 const goodbyeMs = 1_000;
+
+/** So slow a link still carries what is sent, in bytes for each millisecond; what a hub takes at most needs two minutes then. */
+const slowestLink = 2;
 
 /** Where CONNECT and PINGREQ wait, which have no packet identifier. */
 const withoutId = 0;
@@ -58,7 +63,8 @@ const withoutId = 0;
  * One MQTT 3.1.1 connection as a client, from CONNECT to its end. It never connects again.
  *
  * An end that nobody says is found too: a server that is silent for half the keep-alive time is asked (PINGREQ), and one that
- * leaves anything unanswered for 30 seconds is given up.
+ * leaves anything unanswered for 30 seconds is given up. These begin when what was sent before is answered, and large
+ * requests have more, by their size: a slow link is no dead one.
  */
 export class MqttConnection {
   /** Resolves with the reason when the connection is over. */
@@ -69,6 +75,8 @@ export class MqttConnection {
   readonly #stopWatching = new AbortController();
   #lastId = 0;
   #heardAt: number;
+  /** When all that was sent before the oldest request that waits had been answered: until then the link was busy with that. */
+  #oldestSince = 0;
   #isCorked = false;
   #end: Error | undefined;
   #onEnd: (reason: Error) => void = () => undefined;
@@ -206,6 +214,8 @@ export class MqttConnection {
   #answer(id: number, packet: Packet): void {
     const waiting = this.#waiting.get(id);
     if (waiting?.answer !== packet.cmd) return;
+    const [oldest] = this.#waiting.keys();
+    if (oldest === id) this.#oldestSince = this.#now();
     this.#waiting.delete(id);
     waiting.resolve(packet);
   }
@@ -213,13 +223,16 @@ export class MqttConnection {
   #request(id: number, packet: Packet, answer: Packet['cmd']): Promise<Packet> {
     if (this.#end) return Promise.reject(this.#end);
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { answer, sentAt: this.#now(), resolve, reject });
-      this.#send(packet);
+      this.#waiting.set(id, { answer, sentAt: this.#now(), size: this.#send(packet), resolve, reject });
     });
   }
 
-  /** What is sent in one turn leaves in one write. */
-  #send(packet: Packet): void {
+  /**
+   * What is sent in one turn leaves in one write.
+   *
+   * @returns bytes
+   */
+  #send(packet: Packet): number {
     if (!this.#isCorked) {
       this.#isCorked = true;
       this.#stream.cork();
@@ -228,7 +241,9 @@ export class MqttConnection {
         this.#stream.uncork();
       });
     }
-    this.#stream.write(generate(packet));
+    const bytes = generate(packet);
+    this.#stream.write(bytes);
+    return bytes.length;
   }
 
   async #watch(): Promise<void> {
@@ -240,7 +255,7 @@ export class MqttConnection {
         await clock.delay(tickMs, this.#stopWatching.signal);
         const now = this.#now();
         const [oldest] = this.#waiting.values();
-        if (oldest && now - oldest.sentAt >= answerTimeoutMs) {
+        if (oldest && now >= this.#dueAt(oldest)) {
           this.#finish(timedOut(oldest.answer.toUpperCase()));
         } else if (!this.#waiting.has(withoutId) && now - this.#heardAt >= silenceMs - tickMs) {
           this.#request(withoutId, { cmd: 'pingreq' }, 'pingresp').catch(() => undefined);
@@ -249,6 +264,10 @@ export class MqttConnection {
     } catch {
       // The connection has ended.
     }
+  }
+
+  #dueAt({ sentAt, size }: Waiting): number {
+    return Math.max(sentAt, this.#oldestSince) + answerTimeoutMs + size / slowestLink;
   }
 
   #finish(reason: Error): void {

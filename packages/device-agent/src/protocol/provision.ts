@@ -56,6 +56,9 @@ export interface Registration {
   readonly provisioning: ProvisioningService;
   readonly openStream: (host: string, signal: AbortSignal | undefined) => Promise<Duplex>;
   readonly payload?: Record<string, unknown> | undefined;
+  /** Members of the request's body that a source of certificates asks for. */
+  readonly added?: Readonly<Record<string, unknown>> | undefined;
+  readonly apiVersion?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly clock: Clock;
   readonly random: () => number;
@@ -101,7 +104,14 @@ async function openEither(choice: TransportChoice, options: Omit<OpenStreamOptio
 
 /** {@link provision}, over whatever way the caller has to DPS. */
 export async function registerDevice(registration: Registration): Promise<Assignment> {
-  const { identity, provisioning, signal, clock } = registration;
+  return (await registerWithState(registration)).assignment;
+}
+
+/** {@link registerDevice}, with all that DPS has sent. */
+export async function registerWithState(
+  registration: Registration,
+): Promise<{ readonly assignment: Assignment; readonly state: NonNullable<DpsBody['registrationState']> }> {
+  const { identity, provisioning, apiVersion, signal, clock } = registration;
   const { registrationId } = identity;
   checkValidity(identity, clock.now());
   const endpoint = provisioning.endpoint ?? defaultEndpoint;
@@ -110,12 +120,14 @@ export async function registerDevice(registration: Registration): Promise<Assign
   try {
     signal?.throwIfAborted();
     const stream = await registration.openStream(endpoint, signal);
-    session = await DpsSession.open({ stream, idScope: provisioning.idScope, registrationId, clock, signal });
+    const { idScope } = provisioning;
+    session = await DpsSession.open({ stream, idScope, registrationId, apiVersion, clock, signal });
     const body = await untilDecided(session, registration);
-    const { deviceId, assignedHub, substatus, payload } = body.registrationState ?? {};
+    const { registrationState: state = {} } = body;
+    const { deviceId, assignedHub, substatus, payload } = state;
     if (body.status !== 'assigned' || deviceId === undefined || assignedHub === undefined)
       throw dpsRefusal(body, where);
-    return { registrationId, deviceId, assignedHub, status: 'assigned', substatus, payload };
+    return { assignment: { registrationId, deviceId, assignedHub, status: 'assigned', substatus, payload }, state };
   } catch (cause) {
     if (signal?.aborted === true) {
       throw new DeviceAgentError('ERR_AGENT_STOPPED', `Provisioning of ${registrationId} was stopped.`, {
@@ -131,9 +143,12 @@ export async function registerDevice(registration: Registration): Promise<Assign
 
 /** Registers, and asks for the operation's state until it is no longer `assigning`. */
 async function untilDecided(session: DpsSession, registration: Registration): Promise<DpsBody> {
-  const { identity, provisioning, payload, clock, random, signal = never } = registration;
+  const { identity, provisioning, payload, added, clock, random, signal = never } = registration;
   const where = { identity, idScope: provisioning.idScope, endpoint: provisioning.endpoint ?? defaultEndpoint };
-  let answer = await session.register(identity.registrationId, payload);
+  let answer = await session.register(identity.registrationId, {
+    ...(payload !== undefined && { payload }),
+    ...added,
+  });
   let { operationId } = answer.body;
   const pace = new PollPace(clock.now().getTime(), random);
   for (;;) {

@@ -65,8 +65,21 @@ export class CertificateRenewal {
     return this.#credentials.inOrder(this.#clock.now());
   }
 
-  /** To be called when DPS, or a hub without DPS behind it, refuses a credential: `current()` is then the next one. */
+  /** The credential to register with at DPS now. */
+  forDps(): DeviceIdentity {
+    return this.#isForHubAlone ? this.#options.onboarding : this.current();
+  }
+
+  /**
+   * To be called when a credential is refused by who decides of it: DPS, or the hub where there is no DPS behind it or DPS
+   * knows the onboarding credential alone. `current()` is then the next one.
+   */
   refused(identity: DeviceIdentity): void {
+    if (this.#isForHubAlone && identity === this.#credentials.operational) {
+      // No other one connects, so the source is asked at once.
+      this.#isDisplaced = true;
+      this.#wake.abort();
+    }
     this.#credentials.refuse(identity);
     const next = this.current();
     if (next.thumbprintSha256 === identity.thumbprintSha256) return;
@@ -133,6 +146,11 @@ export class CertificateRenewal {
       this.#running = undefined;
     });
     return this.#running;
+  }
+
+  /** DPS never sees a renewed one. */
+  get #isForHubAlone(): boolean {
+    return this.#source.azure?.registersWith === 'onboarding';
   }
 
   async #attempt(signal: AbortSignal): Promise<DeviceIdentity> {

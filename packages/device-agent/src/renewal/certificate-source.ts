@@ -1,4 +1,5 @@
 import type { DeviceIdentity } from '../identity/device-identity.ts';
+import type { AzureAccess, AzureTerms } from './azure-access.ts';
 
 /** What a source of certificates gets: a request made on the device, and who asks. */
 export interface RenewalRequest {
@@ -13,12 +14,16 @@ export interface RenewalRequest {
    * @throws {DeviceAgentError} ERR_AGENT_CLOCK: this device's clock is more than an hour off
    */
   readonly checkServerTime: (serverTime: Date) => void;
+  /** DPS and hub, for a source that is Azure itself; undefined where renewal runs outside of an agent. */
+  readonly azure?: AzureAccess | undefined;
 }
 
 /** A place that new certificates come from: an EST server, a back office, Azure's own certificate management. */
 export interface CertificateSource {
   /** For events and errors, for example `EST at est.contoso.com`. */
   readonly name: string;
+  /** For a source that is Azure itself. */
+  readonly azure?: AzureTerms;
   /**
    * The same request may come twice, when power failed before the answer was on disk.
    *

@@ -88,6 +88,7 @@ export class RenewalAttempt {
         csrDer: Buffer.from(candidate.csr, 'base64'),
         current,
         checkServerTime: (serverTime) => checkServerTime(this.#clock.now(), serverTime),
+        azure: this.#renewal.azure,
       },
       this.#signal,
     );

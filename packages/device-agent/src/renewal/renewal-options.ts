@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { DeviceIdentity } from '../identity/device-identity.ts';
+import type { AzureAccess } from './azure-access.ts';
 import type { CertificateFunction, CertificateSource } from './certificate-source.ts';
 import type { CredentialStore } from './credentials.ts';
 import type { NewKeyAlgorithm, NewKeyFunction } from './new-key.ts';
@@ -22,6 +23,8 @@ export interface CertificateRenewalOptions {
   readonly onboarding: DeviceIdentity;
   readonly source: CertificateSource | CertificateFunction;
   readonly proof: CredentialProof;
+  /** The way to DPS and hub, handed on to the source. */
+  readonly azure?: AzureAccess;
   /**
    * For individual enrollments, which name their certificates one by one: resolves when DPS knows the new one too (as
    * secondary). Gets the certificate as PEM, no chain; may be called again with the same one after a power cut.
