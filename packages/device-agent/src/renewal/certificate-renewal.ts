@@ -271,13 +271,10 @@ export class CertificateRenewal {
   #fail(thrown: unknown, identity: DeviceIdentity | undefined, signal: AbortSignal): DeviceAgentError {
     const { registrationId } = this.#options.onboarding;
     if (signal.aborted) {
-      return new DeviceAgentError(
-        'ERR_AGENT_STOPPED',
-        `The renewal of ${registrationId} was stopped; it goes on later.`,
-        {
-          cause: thrown,
-        },
-      );
+      return new DeviceAgentError('ERR_AGENT_STOPPED', `The renewal of ${registrationId} was stopped.`, {
+        cause: thrown,
+        advice: 'It goes on after the next start.',
+      });
     }
     const step = this.#credentials.candidate?.next ?? 'make-key';
     const error = thrown instanceof DeviceAgentError ? thrown : this.#wrap(thrown, step);

@@ -41,7 +41,8 @@ export async function openEndpoint(
     await once(server, 'listening');
   } catch (cause) {
     throw configError(
-      `health.port ${place.port} on ${place.host} can't be had: ${textOf(cause)}. Give another one.`,
+      `health.port ${place.port} on ${place.host} can't be had: ${textOf(cause)}.`,
+      'Give another one.',
       cause,
     );
   }

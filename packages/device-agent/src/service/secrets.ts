@@ -18,7 +18,7 @@ export function secretPlace(
   variable: string | undefined,
 ): SecretPlace | undefined {
   if (file !== undefined && variable !== undefined) {
-    throw configError(`${key}File and ${key}Variable are both there: keep one of them.`);
+    throw configError(`${key}File and ${key}Variable are both there.`, 'Keep one of them.');
   }
   if (file !== undefined) return { file: credentialPath(`${key}File`, file) };
   return variable === undefined ? undefined : { variable };
@@ -33,11 +33,11 @@ export async function readSecret(key: string, place: SecretPlace): Promise<strin
   if ('variable' in place) {
     const secret = process.env[place.variable] ?? '';
     if (secret !== '') return secret;
-    throw configError(`${key}Variable ${place.variable} is not set: put the secret there, for this service alone.`);
+    throw configError(`${key}Variable ${place.variable} is not set.`, 'Put the secret there, for this service alone.');
   }
   const secret = (await readText(`${key}File`, place.file)).replace(/\r?\n$/, '');
   if (secret !== '') return secret;
-  throw configError(`${key}File ${place.file} is empty: put the secret there.`);
+  throw configError(`${key}File ${place.file} is empty.`, 'Put the secret there.');
 }
 
 /**
@@ -48,11 +48,11 @@ export async function readSecret(key: string, place: SecretPlace): Promise<strin
 export async function readRoots(key: string, file: string): Promise<string> {
   const pem = await readText(key, file);
   if (pem.includes('-----BEGIN CERTIFICATE-----')) return pem;
-  throw configError(`${key} ${file} holds no certificate in PEM: convert it, or give another file.`);
+  throw configError(`${key} ${file} holds no certificate in PEM.`, 'Convert it, or give another file.');
 }
 
 async function readText(key: string, file: string): Promise<string> {
   return readFile(file, 'utf8').catch((cause: unknown) => {
-    throw configError(`Can't read ${key}: ${textOf(cause)}. Check the path and its permissions.`, cause);
+    throw configError(`Can't read ${key}: ${textOf(cause)}.`, 'Check the path and its permissions.', cause);
   });
 }
