@@ -83,7 +83,7 @@ async function createContestants(folder: string): Promise<Contestant[]> {
       way: massIssuingWithInventory({ line, threads: 2 }, join(folder, 'inventory.db')),
     },
     { name: names.rawRequest, count: 4000, way: rawRequestSigning(material) },
-    { name: names.request, count: 4000, way: massRequestSigning({ line, threads: 0 }, requests) },
+    { name: names.request, count: 4000, way: massRequestSigning({ line, threads: 0, allow: 'any' }, requests) },
     { name: names.prepared, count: 4000, way: preparedRequestSigning(material) },
   ];
 }

@@ -10,6 +10,11 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+/** What was asked for may have been done or not: the emulator was killed, or isn't there again yet. */
+export class EmulatorGone extends Error {
+  override readonly name = 'EmulatorGone';
+}
+
 /** The emulator in its own process, that can be killed at any instant and started again on the same data. */
 export class AzureUnderChaos {
   readonly #dataFolder: string;
@@ -18,6 +23,7 @@ export class AzureUnderChaos {
   readonly #arrivals: Arrival[] = [];
   #process: ChildProcess | undefined;
   #lastId = 0;
+  #isUp = false;
 
   constructor(dataFolder: string, seed: Seed) {
     this.#dataFolder = dataFolder;
@@ -37,21 +43,27 @@ export class AzureUnderChaos {
     this.#process = child;
     child.on('message', (message) => this.#settle(message as AzureAnswer));
     child.on('exit', () => {
-      for (const { reject } of this.#waiting.values()) reject(new Error('the emulator is gone'));
+      for (const { reject } of this.#waiting.values()) reject(new EmulatorGone());
       this.#waiting.clear();
     });
-    return (await this.ask({ do: 'start', dataFolder: this.#dataFolder, seed: this.#seed })) as AzurePlace;
+    const place = await this.#send(child, { do: 'start', dataFolder: this.#dataFolder, seed: this.#seed });
+    this.#isUp = true;
+    return place as AzurePlace;
   }
 
   /** Resolves when what was asked for is on the emulator's disk; rejects where that can't be known. */
   ask(order: AzureOrder): Promise<unknown> {
     const child = this.#process;
-    if (child?.connected !== true) return Promise.reject(new Error('the emulator is gone'));
+    if (!this.#isUp || child?.connected !== true) return Promise.reject(new EmulatorGone());
+    return this.#send(child, order);
+  }
+
+  #send(child: ChildProcess, order: AzureOrder): Promise<unknown> {
     const id = (this.#lastId += 1);
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
       child.send({ id, order }, (error) => {
-        if (error) reject(error);
+        if (error) reject(new EmulatorGone('', { cause: error }));
       });
     });
   }
@@ -73,6 +85,7 @@ export class AzureUnderChaos {
 
   async #end(how: () => unknown): Promise<void> {
     const child = this.#process;
+    this.#isUp = false;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const exited = once(child, 'exit');
     how();

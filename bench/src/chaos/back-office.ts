@@ -57,6 +57,16 @@ export class BackOffice {
     return Object.keys(desired).filter((name) => !name.startsWith('$') && desired[name] !== seen[name]);
   }
 
+  /** Changes that a device was handed more than once: by a kill between its work and the agent's note of it. */
+  repeatedBy(device: DeviceUnderChaos): string[] {
+    const changes = journalOf(device, 'desired').flatMap((line) =>
+      Object.entries((JSON.parse(line) as { properties: Properties }).properties).map(
+        ([name, value]) => `${name}: ${JSON.stringify(value)}`,
+      ),
+    );
+    return changes.filter((change, index) => changes.indexOf(change) !== index);
+  }
+
   /** Whether every message and every change has been acted upon. */
   async isDone(): Promise<boolean> {
     for (const device of this.#devices) {

@@ -24,8 +24,13 @@ export interface ChaosReport {
   readonly commandsAppliedTwice: number;
   readonly desiredChanges: number;
   readonly desiredMissed: number;
+  /** Handed over once more with `isRepeated`, by a kill or a full disk; the application has its own books then. */
+  readonly commandsHandedOverAgain: number;
+  /** Handed over once more, by a kill or a full disk between the application's work and the agent's note of it. */
+  readonly desiredHandedOverAgain: number;
   /** Agents that ended by themselves while their disk wasn't full. */
   readonly ended: readonly string[];
+  readonly endedOnFullDisk: number;
   /** Rejected `send` calls. */
   readonly notTaken: number;
   readonly connections: number;
@@ -71,7 +76,10 @@ export async function judge({ options, stage, office, faults, isAtRest, skipped 
     duplicates: repeated(stage.azure.arrivals.map(({ deviceId, number }) => `${deviceId} ${number}`)).length,
     commands: office.messages,
     desiredChanges: office.changes,
-    ended: devices.flatMap(({ ends }) => ends).filter((text) => !/full|SQLITE_FULL/i.test(text)),
+    commandsHandedOverAgain: sum(({ handedOverAgain }) => handedOverAgain),
+    desiredHandedOverAgain: sum((device) => office.repeatedBy(device).length),
+    ended: devices.flatMap(({ ends }) => ends),
+    endedOnFullDisk: sum(({ endsOnFullDisk }) => endsOnFullDisk),
     notTaken: sum(({ notTaken }) => notTaken),
     connections: sum(({ connections }) => connections),
     provisionings: sum(({ provisionings }) => provisionings),

@@ -30,6 +30,8 @@ export type DeviceReport =
   | { readonly type: 'promised'; readonly number: number }
   /** `send` has rejected. */
   | { readonly type: 'not-taken'; readonly code: string }
+  /** A message with `isRepeated`. */
+  | { readonly type: 'handed-over-again' }
   | { readonly type: 'flushed' }
   /** The agent has ended by itself. */
   | { readonly type: 'ended'; readonly error: string };

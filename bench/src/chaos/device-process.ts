@@ -36,7 +36,10 @@ async function run(options: DeviceOptions): Promise<void> {
     fleet,
     onMessage: ({ messageId = '' }: CloudToDeviceMessage, context?: { readonly isRepeated?: boolean }) => {
       // Only a message that the agent says may have been handled is looked up.
-      if (context?.isRepeated === true && messages.has(messageId)) return;
+      if (context?.isRepeated === true) {
+        report({ type: 'handed-over-again' });
+        if (messages.has(messageId)) return;
+      }
       messages.append(messageId);
     },
     onDesired: ({ version, properties }: DesiredChange) => {

@@ -3,23 +3,29 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { DeviceOptions, DeviceOrder, DeviceReport } from './device-orders.ts';
 import { processEnvironment } from './process-environment.ts';
+import type { StateDisk } from './state-disk.ts';
 
 /** A device in its own process; whoever kills it starts it again, and so does its end, as a service manager would. */
 export class DeviceUnderChaos {
   readonly options: DeviceOptions;
   /** Numbers for which `send` has resolved. */
   readonly promised: number[] = [];
-  /** Why agents ended by themselves. */
+  /** Why agents ended by themselves while their disk had room. */
   readonly ends: string[] = [];
+  endsOnFullDisk = 0;
+  /** Messages that the application was handed once more, told that it may have had them. */
+  handedOverAgain = 0;
   notTaken = 0;
   provisionings = 0;
   connections = 0;
   isFlushed = false;
   #process: ChildProcess | undefined;
   #isStopping = false;
+  readonly #disk: Pick<StateDisk, 'wasFull'>;
 
-  constructor(options: DeviceOptions) {
+  constructor(options: DeviceOptions, disk: Pick<StateDisk, 'wasFull'>) {
     this.options = options;
+    this.#disk = disk;
   }
 
   start(): void {
@@ -68,6 +74,9 @@ export class DeviceUnderChaos {
       case 'not-taken':
         this.notTaken += 1;
         break;
+      case 'handed-over-again':
+        this.handedOverAgain += 1;
+        break;
       case 'provisioning':
         this.provisionings += 1;
         break;
@@ -78,7 +87,8 @@ export class DeviceUnderChaos {
         this.isFlushed = true;
         break;
       case 'ended':
-        this.ends.push(report.error);
+        if (this.#disk.wasFull) this.endsOnFullDisk += 1;
+        else this.ends.push(report.error);
         break;
     }
   }

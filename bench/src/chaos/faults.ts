@@ -1,5 +1,5 @@
 import type { Fault } from './azure-orders.ts';
-import type { AzureUnderChaos } from './azure-under-chaos.ts';
+import { EmulatorGone, type AzureUnderChaos } from './azure-under-chaos.ts';
 import type { DeviceUnderChaos } from './device-under-chaos.ts';
 import type { StateDisk } from './state-disk.ts';
 
@@ -44,11 +44,6 @@ const calamities: Readonly<Record<string, Calamity>> = {
   'hub failover': forAWhile(1_000, 3_000, { kind: 'failover' }),
   'DPS outage': forAWhile(1_000, 4_000, { kind: 'dpsDown' }, { kind: 'drop', share: 0.3, times: 5 }),
   'region away': forAWhile(2_000, 5_000, { kind: 'hubDown' }, { kind: 'dpsDown' }),
-  'agents killed': async ({ devices, random }) => {
-    const victims = devices.filter(() => random() < 0.3);
-    await Promise.all(victims.map((device) => device.crash()));
-  },
-  'emulator killed': ({ azure }) => azure.crash(),
   'disk full': async ({ disk, random, pause }) => {
     disk.fill();
     await pause(500 + random() * 1_500);
@@ -56,12 +51,30 @@ const calamities: Readonly<Record<string, Calamity>> = {
   },
 };
 
-/** The kinds that can be played here. */
+/** What is killed, again and again, whatever else goes wrong meanwhile; with the real milliseconds in between. */
+export const kills: Readonly<Record<string, { readonly everyMs: readonly [number, number]; readonly kill: Calamity }>> =
+  {
+    'agents killed': {
+      everyMs: [1_500, 4_000],
+      kill: async ({ devices, random }) => {
+        const first = Math.floor(random() * devices.length);
+        const victims = devices.filter((_, index) => index === first || random() < 0.1);
+        await Promise.all(victims.map((device) => device.crash()));
+      },
+    },
+    'emulator killed': { everyMs: [3_000, 7_000], kill: ({ azure }) => azure.crash() },
+  };
+
+/** The kinds that can be played here, one after the other. */
 export function playable(disk: StateDisk): readonly string[] {
   return Object.keys(calamities).filter((name) => name !== 'disk full' || disk.canFill);
 }
 
-/** Plays one kind; what the emulator can't be asked because it is gone itself is no failure of the run. */
+/** Plays one kind. An emulator that is killed meanwhile has forgotten its faults, and that is the end of it. */
 export async function play(name: string, stage: Stage): Promise<void> {
-  await calamities[name]?.(stage);
+  try {
+    await calamities[name]?.(stage);
+  } catch (error) {
+    if (!(error instanceof EmulatorGone)) throw error;
+  }
 }

@@ -9,7 +9,7 @@ import { BackOffice } from './back-office.ts';
 import { judge, type ChaosReport } from './chaos-report.ts';
 import { chaosSeed } from './chaos-seed.ts';
 import { DeviceUnderChaos } from './device-under-chaos.ts';
-import { play, playable, type Stage } from './faults.ts';
+import { kills, play, playable, type Stage } from './faults.ts';
 import { StateDisk } from './state-disk.ts';
 
 export interface ChaosOptions {
@@ -22,8 +22,8 @@ export interface ChaosOptions {
   readonly progress: (text: string) => void;
 }
 
-/** An agent's database keeps a log of up to 4 MiB beside what it holds. */
-const megabytesForAgent = 8;
+/** An agent's database keeps a log and a reserve of about 1 MiB each beside what it holds. */
+const megabytesForAgent = 3;
 
 /** How long everything may take to come to rest when nothing goes wrong any more, in real milliseconds. */
 const restMs = 120_000;
@@ -37,8 +37,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   try {
     const azure = await setUp(options, { folder, disk, devices, azures });
     const office = new BackOffice(azure, devices, seededRandom(options.seed + 1));
-    const random = seededRandom(options.seed);
-    const stage: Stage = { azure, devices, disk, random, pause };
+    const stage: Stage = { azure, devices, disk, random: seededRandom(options.seed), pause };
     await until(() => devices.every(({ connections }) => connections > 0), 'every device is connected once');
     const faults = await misbehave(stage, office, options);
     const isAtRest = await comeToRest(stage, office, options);
@@ -72,44 +71,68 @@ async function setUp(options: ChaosOptions, { folder, disk, devices, azures }: P
   for (let index = 1; index <= options.agents; index += 1) {
     const registrationId = `device-${index}`;
     const { chainPem, privateKeyPem } = await issueDeviceCertificate(line, { registrationId });
-    const device = new DeviceUnderChaos({
-      ...{ registrationId, chainPem, privateKeyPem, trustedRootsPem, connectTo: { idScope, endpoint } },
-      // A folder is one process's.
-      stateFolder: join(disk.folder, registrationId),
-      journalFolder,
-      speed: options.speed,
-      beganMs,
-      intervalMs: 100,
-      fleet: { size: options.agents },
-    });
+    const device = new DeviceUnderChaos(
+      {
+        ...{ registrationId, chainPem, privateKeyPem, trustedRootsPem, connectTo: { idScope, endpoint } },
+        // A folder is one process's.
+        stateFolder: join(disk.folder, registrationId),
+        journalFolder,
+        speed: options.speed,
+        beganMs,
+        intervalMs: 100,
+        fleet: { size: options.agents },
+      },
+      disk,
+    );
     devices.push(device);
     device.start();
   }
   return azure;
 }
 
-/** One fault after the other, while the back office goes on with its work. */
-async function misbehave(
-  stage: Stage,
-  office: BackOffice,
-  { seconds, progress }: ChaosOptions,
-): Promise<Record<string, number>> {
-  const kinds = playable(stage.disk);
+/** Faults one after the other, and kills all the time, while the back office goes on with its work. */
+async function misbehave(stage: Stage, office: BackOffice, options: ChaosOptions): Promise<Record<string, number>> {
+  const { seconds, seed, progress } = options;
   const counts: Record<string, number> = {};
-  const endMs = Date.now() + seconds * 1_000;
-  const working = office.work(() => Date.now() < endMs);
-  let turn: string[] = [];
-  while (Date.now() < endMs) {
-    // Each kind once before any comes again.
-    if (turn.length === 0) turn = shuffled(kinds, stage.random);
-    const kind = turn.pop() ?? '';
+  const count = (kind: string): void => {
     progress(kind);
     counts[kind] = (counts[kind] ?? 0) + 1;
+  };
+  const endMs = Date.now() + seconds * 1_000;
+  const isOpen = (): boolean => Date.now() < endMs;
+  const killing = Object.keys(kills).map((kind, index) =>
+    // Each track draws from a sequence of its own, so that it plays the same whenever the others get their turn.
+    killAgain(kind, { ...stage, random: seededRandom(seed + 2 + index) }, { isOpen, count }),
+  );
+  await Promise.all([office.work(isOpen), oneAfterTheOther(stage, { isOpen, count }), ...killing]);
+  return counts;
+}
+
+interface Track {
+  readonly isOpen: () => boolean;
+  readonly count: (kind: string) => void;
+}
+
+async function oneAfterTheOther(stage: Stage, { isOpen, count }: Track): Promise<void> {
+  let turn: string[] = [];
+  while (isOpen()) {
+    // Each kind once before any comes again.
+    if (turn.length === 0) turn = shuffled(playable(stage.disk), stage.random);
+    const kind = turn.pop() ?? '';
+    count(kind);
     await play(kind, stage);
     await pause(300 + stage.random() * 1_500);
   }
-  await working;
-  return counts;
+}
+
+async function killAgain(kind: string, stage: Stage, { isOpen, count }: Track): Promise<void> {
+  const { everyMs: [least, most] = [0, 0], kill } = kills[kind] ?? {};
+  for (;;) {
+    await pause(least + stage.random() * (most - least));
+    if (!isOpen()) return;
+    count(kind);
+    await kill?.(stage);
+  }
 }
 
 function shuffled(kinds: readonly string[], random: () => number): string[] {

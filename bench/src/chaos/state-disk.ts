@@ -7,6 +7,7 @@ export class StateDisk {
   readonly folder: string;
   readonly canFill: boolean;
   readonly #ballast: string;
+  #fullUntilMs = 0;
 
   constructor(folder: string, megabytes: number) {
     mkdirSync(folder, { recursive: true });
@@ -15,8 +16,14 @@ export class StateDisk {
     this.canFill = mount(folder, megabytes);
   }
 
+  /** It is full, or was a moment ago: what happened then may be told only now. */
+  get wasFull(): boolean {
+    return Date.now() < this.#fullUntilMs;
+  }
+
   /** Leaves no free block. */
   fill(): void {
+    this.#fullUntilMs = Infinity;
     const file = openSync(this.#ballast, 'w');
     const chunk = Buffer.alloc(65_536);
     try {
@@ -30,6 +37,7 @@ export class StateDisk {
 
   free(): void {
     rmSync(this.#ballast, { force: true });
+    if (this.#fullUntilMs === Infinity) this.#fullUntilMs = Date.now() + 1_000;
   }
 
   close(): void {

@@ -1,6 +1,8 @@
 /** Time as the agent sees it; tests pass their own. */
 export interface Clock {
   now(): Date;
+  /** Milliseconds since a moment of its own: it goes on evenly when the clock is set. Default: by `now`. */
+  elapsedMs?(): number;
   /** Resolves after the delay; rejects with the signal's reason as soon as it aborts. */
   delay(milliseconds: number, signal: AbortSignal): Promise<void>;
 }
@@ -8,6 +10,7 @@ export interface Clock {
 /** The machine's clock. */
 export const systemClock: Clock = {
   now: () => new Date(),
+  elapsedMs: () => performance.now(),
   delay: (milliseconds, signal) =>
     new Promise((resolve, reject) => {
       signal.throwIfAborted();

@@ -19,6 +19,7 @@ import type { NetworkFailureKind } from './network/connection-error.ts';
  * - `ERR_AGENT_RETRY_EXPIRED`: the retry policy has ended
  * - `ERR_AGENT_STATE`: the state folder can't be written, is damaged, or another agent holds it
  * - `ERR_AGENT_CONFIG`: the configuration file of `contoso-device` can't be used
+ * - `ERR_AGENT_SECRET`: a password, PIN or root certificate that it names is missing or can't be read; it may come
  * - `ERR_AGENT_APPLICATION`: the application that it names can't be loaded, or failed
  * - `ERR_AGENT_MESSAGE_TOO_LARGE`: a telemetry message above the hub's 256 KiB, or properties above MQTT's topic length
  * - `ERR_AGENT_MESSAGE_INVALID`: a telemetry message that the hub would not take, or would take as something else
@@ -55,6 +56,7 @@ export type DeviceAgentErrorCode =
   | 'ERR_AGENT_OUTBOX_FULL'
   | 'ERR_AGENT_TWIN'
   | 'ERR_AGENT_CONFIG'
+  | 'ERR_AGENT_SECRET'
   | 'ERR_AGENT_APPLICATION'
   | 'ERR_AGENT_HANDLER_TIMEOUT'
   | 'ERR_AGENT_CLOCK'

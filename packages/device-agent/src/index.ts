@@ -32,7 +32,7 @@ export type { DeviceIdentity, IdentitySource } from './identity/device-identity.
 export type { WorkEvent } from './agent/device-work.ts';
 export type { TokenKey } from './identity/token-key.ts';
 export { CertificateRenewal } from './renewal/certificate-renewal.ts';
-export type { CertificateRenewalOptions, CredentialProof } from './renewal/certificate-renewal.ts';
+export type { CertificateRenewalOptions, CredentialProof } from './renewal/renewal-options.ts';
 export { certificateReport } from './renewal/certificate-report.ts';
 export type { CertificateReport } from './renewal/certificate-report.ts';
 export type { CertificateFunction, CertificateSource, RenewalRequest } from './renewal/certificate-source.ts';

@@ -27,6 +27,7 @@ const command = (
     check: () => true,
     toString: () => name,
     run: async (_model, world) => {
+      world.tell(name);
       if (!needsRunning || world.isRunning) await run(world);
       await turns(3);
       expect(world.problems()).toEqual([]);
@@ -62,6 +63,9 @@ const commands = fc.commands(
     command('remove from the hub', (world) => world.remove()),
     command('disable the group', (world) => world.setGroup('disabled')),
     command('enable the group', (world) => world.setGroup('enabled')),
+    command('enroll by itself', (world) => world.enroll('enabled')),
+    command('disable its own enrollment', (world) => world.enroll('disabled')),
+    command('delete its own enrollment', (world) => world.unenroll()),
     command('send', (world) => world.send(), true),
     command('send', (world) => world.send(), true),
     fc
@@ -100,6 +104,8 @@ describe('a device, whatever happens to it', () => {
           expect(taken).toBeLessThan(200);
           expect(new Set(world.applied).size).toBe(world.applied.length);
           expect(world.answers.filter((answer) => answer !== true && answer !== 202)).toEqual([]);
+        } catch (error) {
+          throw new Error([String(error), ...world.story].join('\n'), { cause: error });
         } finally {
           await world.heal();
           await world.stop();

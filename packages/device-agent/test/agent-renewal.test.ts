@@ -4,30 +4,25 @@ import { ensureEnrollmentGroup, updateEnrollmentGroup } from '@contoso/dps-admin
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { estSource, type CertificateFunction, type DeviceAgentOptions, type DeviceIdentity } from '../src/index.ts';
 import { createLineAuthority, signDeviceRequest } from '@contoso/pki';
-import { dpsName, issueIdentity, startContoso, watchedAgent, type Contoso, type Watched } from './contoso.ts';
-import { startEstServer, type EstServer } from './est-server.ts';
+import { dpsName, issueIdentity, watchedAgent, type Watched } from './contoso.ts';
+import { startContosoWithEst, type ContosoWithEst } from './est-server.ts';
 import { opensslIssue } from './openssl-issuer.ts';
 
 // Whole agents whose certificates grow old by a turned clock.
 
 const day = 86_400_000;
-let contoso: Contoso;
-let est: EstServer;
+let contoso: ContosoWithEst;
 const started: Watched[] = [];
 
 beforeAll(async () => {
-  contoso = await startContoso();
-  est = await startEstServer({ line: contoso.line });
+  contoso = await startContosoWithEst();
 });
 
 afterEach(async () => {
   for (const { agent } of started.splice(0)) await agent.stop(0);
 });
 
-afterAll(async () => {
-  await est.close();
-  await contoso.close();
-});
+afterAll(() => contoso.close());
 
 /** The machine's clock, ahead by so much; a wait of the renewal's ends when it is turned. */
 class TurnedClock {
@@ -136,12 +131,12 @@ describe('a device whose certificate is at 80 % of its life', () => {
 
   it('is renewed by an EST server', async () => {
     const identity = await issueIdentity(contoso, 'renewing-est');
-    const source = estSource({ url: est.url, trustedRootsPem: est.trustedRootsPem });
+    const source = estSource({ url: contoso.est.url, trustedRootsPem: contoso.est.trustedRootsPem });
     const { next } = await start(identity, { renewal: { source, onboardingOnly: true } });
     await next('certificate-renewed');
     await next('reported', isAboutAnother(identity));
     expect(reportedThumbprint('renewing-est')).not.toBe(identity.thumbprintSha256);
-    expect(est.requests.map(({ client }) => client)).toContain('renewing-est');
+    expect(contoso.est.requests.map(({ client }) => client)).toContain('renewing-est');
   });
 
   it('falls back to the one it was installed with where the renewed one is refused later', async () => {

@@ -17,25 +17,20 @@ import {
 } from '../src/index.ts';
 import { memoryStore, openRenewal, type Opened } from './opened-renewal.ts';
 import { openStateStore } from '../src/state/state-store.ts';
-import { dpsName, issueIdentity, startContoso, type Contoso } from './contoso.ts';
-import { startEstServer, type EstServer } from './est-server.ts';
+import { dpsName, issueIdentity } from './contoso.ts';
+import { startContosoWithEst, type ContosoWithEst } from './est-server.ts';
 import { ManualClock } from './manual-clock.ts';
 import { opensslIssue } from './openssl-issuer.ts';
 
 const minute = 60_000;
 const day = 1_440 * minute;
-let contoso: Contoso;
-let est: EstServer;
+let contoso: ContosoWithEst;
 
 beforeAll(async () => {
-  contoso = await startContoso();
-  est = await startEstServer({ line: contoso.line });
+  contoso = await startContosoWithEst();
 });
 
-afterAll(async () => {
-  await est.close();
-  await contoso.close();
-});
+afterAll(() => contoso.close());
 
 /** DPS and hub, for real: registers, connects, sends, and leaves. */
 const proof: CredentialProof = {
@@ -72,7 +67,7 @@ describe('a renewal', () => {
     const onboarding = await issueIdentity(contoso, 'renewed-by-est');
     const folder = await mkdtemp(join(contoso.folder, 'state-'));
     const store = openStateStore(folder, onboarding.registrationId);
-    const source = estSource({ url: est.url, trustedRootsPem: est.trustedRootsPem });
+    const source = estSource({ url: contoso.est.url, trustedRootsPem: contoso.est.trustedRootsPem });
     const { renewal, types } = await open(onboarding, { store, source, proof });
     expect(renewal.current()).toBe(onboarding);
     const first = await renewal.renewNow();
@@ -103,7 +98,7 @@ describe('a renewal', () => {
     const store = memoryStore();
     let validityDays = 900;
     const source: CertificateFunction = async (csrDer) =>
-      (await signDeviceRequest(contoso.line, csrDer, { validityDays: (validityDays += 10) })).chainPem;
+      (await signDeviceRequest(contoso.line, csrDer, { allow: 'any', validityDays: (validityDays += 10) })).chainPem;
     const { renewal, events } = await open(onboarding, { store, source });
     const first = await renewal.renewNow();
     renewal.connected(first);
@@ -223,7 +218,8 @@ describe('a renewal', () => {
     const { renewal } = await open(await issueIdentity(contoso, 'early'), {
       store: memoryStore(),
       clock,
-      source: async (csrDer) => (await signDeviceRequest(contoso.line, csrDer, { validityDays: 900, now })).chainPem,
+      source: async (csrDer) =>
+        (await signDeviceRequest(contoso.line, csrDer, { allow: 'any', validityDays: 900, now })).chainPem,
       proof: { prove: async () => void proved.push(clock.now()) },
       onEvent: ({ type }) => {
         if (type === 'certificate-received') prove();
@@ -272,7 +268,7 @@ describe('what a source sends is not used', () => {
     [
       'that lasts no longer',
       /no later than the one in use.*longer validity/,
-      async (csrDer) => (await signDeviceRequest(contoso.line, csrDer, { validityDays: 1 })).chainPem,
+      async (csrDer) => (await signDeviceRequest(contoso.line, csrDer, { allow: 'any', validityDays: 1 })).chainPem,
     ],
     [
       'for servers',
@@ -298,7 +294,7 @@ describe('what a source sends is not used', () => {
       /it is valid from .*clock/,
       async (csrDer) => {
         const now = new Date(Date.now() + day);
-        return (await signDeviceRequest(contoso.line, csrDer, { validityDays: 900, now })).chainPem;
+        return (await signDeviceRequest(contoso.line, csrDer, { allow: 'any', validityDays: 900, now })).chainPem;
       },
     ],
     ['that is none', /holds no certificate/, () => Promise.resolve('hello')],

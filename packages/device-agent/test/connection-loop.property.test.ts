@@ -113,6 +113,7 @@ class Life {
       canProvision,
       keptHub: () => this.#hub,
       isMoving: () => this.#isMoving,
+      order: () => (this.#isMoving ? 'it was told to move' : undefined),
       register: () => this.#register(),
       connect: () => this.#connect(),
       disconnect: () => this.#endConnection?.(),

@@ -125,6 +125,7 @@ export function watchedAgent(
     retryPolicy: { nextDelayMs: () => 0 },
     ...options,
     onEvent: (event) => {
+      options.onEvent?.(event);
       events.push(event);
       for (const listener of [...listeners]) listener();
     },

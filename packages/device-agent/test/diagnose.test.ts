@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer as createTlsServer } from 'node:tls';
 import { putIndividualEnrollment } from '@contoso/dps-admin';
-import { createLineAuthority, issueDeviceCertificate } from '@contoso/pki';
+import { createLineAuthority, issueDeviceCertificate, signDeviceRequest } from '@contoso/pki';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import Database from 'libsql';
 import { dpsCheck, hubCheck } from '../src/diagnosis/azure-checks.ts';
@@ -18,6 +18,7 @@ import {
   diagnose,
   exitCode,
   formatDiagnosis,
+  loadIdentity,
   systemClock,
   type CheckName,
   type DiagnoseOptions,
@@ -26,7 +27,7 @@ import {
 } from '../src/index.ts';
 import { takeFolderLock } from '../src/state/folder-lock.ts';
 import { ensureDatabase } from '../src/state/schema.ts';
-import { dpsName, startContoso, type Contoso } from './contoso.ts';
+import { dpsName, startContoso, watchedAgent, type Contoso } from './contoso.ts';
 import { startHttpProxy, type HttpProxyOptions } from './http-proxy.ts';
 import { startMiddlebox, type MiddleboxMode } from './middlebox.ts';
 import { startProbeServer } from './probe-server.ts';
@@ -177,18 +178,48 @@ describe('a diagnosis', () => {
     expect(JSON.stringify(diagnosis)).not.toMatch(/secret|dXNlcj/);
   });
 
-  it('ok: an agent that runs keeps its hub connection', async () => {
+  it('ok: an agent that runs keeps its hub connection, and registers itself', async () => {
     const options = await newDevice();
-    await diagnose(options);
-    rmSync(options.stateFolder, { recursive: true, force: true });
     mkdirSync(options.stateFolder);
     const held = takeFolderLock(options.stateFolder);
+    expect(checkOf(await diagnose(options), 'dps-registration')).toMatchObject({
+      status: 'skipped',
+      detail: expect.stringMatching(/left to it/),
+    });
+    expect(contoso.azure.dps(dpsName).registerCalls(options.registrationId)).toBe(0);
+    held.release();
+    await diagnose(options);
+    const again = takeFolderLock(options.stateFolder);
     expect(checkOf(await diagnose(options), 'hub-connection')).toMatchObject({
       status: 'skipped',
       detail: expect.stringMatching(/the agent runs, and a second connection would throw its own out/),
     });
-    held.release();
+    again.release();
     expect(checkOf(await diagnose(options), 'hub-connection').status).toBe('ok');
+  });
+
+  it('ok: of a device that lives on its renewed certificate, while it runs and after', async () => {
+    const options = await newDevice();
+    const identity = await loadIdentity(options.identity);
+    const watched = watchedAgent(contoso, identity, {
+      stateFolder: options.stateFolder,
+      renewal: {
+        onboardingOnly: true,
+        source: async (csrDer, { registrationId }) =>
+          (await signDeviceRequest(contoso.line, csrDer, { registrationId, validityDays: 90 })).chainPem,
+      },
+    });
+    closers.push(() => watched.agent.stop(0));
+    await watched.agent.start();
+    const { certificate } = await watched.next('certificate-renewed');
+    await watched.next('connecting', (event) => event.certificate.thumbprintSha256 === certificate.thumbprintSha256);
+    expect(checkOf(await diagnose(options), 'credential').detail).toContain(certificate.thumbprintSha256);
+    await watched.agent.stop();
+    const diagnosis = await diagnose(options);
+    expect(diagnosis.checks.filter(({ status }) => status === 'failed')).toEqual([]);
+    expect(checkOf(diagnosis, 'credential').detail).toContain(`a renewed one, SHA-256 ${certificate.thumbprintSha256}`);
+    expect(checkOf(diagnosis, 'certificate-valid').detail).toContain(certificate.notAfter);
+    expect(checkOf(diagnosis, 'hub-connection').status).toBe('ok');
   });
 
   it('fail: ends with its signal', async () => {

@@ -132,9 +132,10 @@ describe('the time that DPS names is waited, in seconds, and nothing beside it',
   });
 
   it('with the 429 of the emulator’s DPS, too', async () => {
-    const { dps, cloud, faults } = contoso.azure;
+    const { cloud, faults } = contoso.azure;
+    const dps = contoso.azure.dps(dpsName);
     const end = faults.add({ kind: 'throttle', dps: dpsName, retryAfterSeconds: 77, times: 1 });
-    const before = dps(dpsName).registerCalls('throttled-once');
+    const before = dps.registerCalls('throttled-once');
     const { watched } = await ask('throttled-once', () => assigned, {
       connectTo: { idScope: contoso.idScope, endpoint: cloud.provisioningDeviceEndpoint },
     });
@@ -142,7 +143,7 @@ describe('the time that DPS names is waited, in seconds, and nothing beside it',
     await watched.next('status', ({ state }) => state.status === 'Connected');
     end();
     expect({ delayMs, code: error.code }).toEqual({ delayMs: 77_000, code: 'ERR_AGENT_DPS_BUSY' });
-    expect(dps(dpsName).registerCalls('throttled-once') - before).toBe(1);
+    expect(dps.registerCalls('throttled-once') - before).toBe(1);
   });
 });
 

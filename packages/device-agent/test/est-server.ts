@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { TLSSocket } from 'node:tls';
 import { renewDeviceCertificate, type CertificateAuthority } from '@contoso/pki';
+import { startContoso, type Contoso } from './contoso.ts';
 
 /** What a test changes of an answer; undefined: the server answers as it should. */
 export type EstAnswerRule = (request: EstRequestSeen) => Partial<EstReply> | undefined;
@@ -47,6 +48,26 @@ export interface EstServerOptions {
   readonly authoritiesPem?: string;
   readonly label?: string;
   readonly validityDays?: number;
+}
+
+/** A set-up Azure, and the EST server of its line; `close` ends both. */
+export interface ContosoWithEst extends Contoso {
+  readonly est: EstServer;
+}
+
+export async function startContosoWithEst(
+  options: Pick<EstServerOptions, 'validityDays'> = {},
+): Promise<ContosoWithEst> {
+  const contoso = await startContoso();
+  const est = await startEstServer({ line: contoso.line, ...options });
+  return {
+    ...contoso,
+    est,
+    close: async () => {
+      await est.close();
+      await contoso.close();
+    },
+  };
 }
 
 export async function startEstServer(options: EstServerOptions): Promise<EstServer> {

@@ -163,6 +163,13 @@ describe('estSource', () => {
       { status: 200, body: '<html></html>' },
     ],
     ['nothing', 'ERR_AGENT_RENEWAL_CERTIFICATE', /0 bytes of something else/, {}, { status: 200, body: '' }],
+    [
+      'without end',
+      'ERR_AGENT_RENEWAL_UNREACHABLE',
+      /more than 1048576 bytes/,
+      {},
+      { status: 200, body: 'x'.repeat(2 ** 20 + 1) },
+    ],
   ])('fail: the server answers %s', async (_, code, message, details, answer) => {
     est.answer = ({ path }) => (path.endsWith('reenroll') ? answer : undefined);
     await expect(renew()).rejects.toMatchObject({ code, message: expect.stringMatching(message), ...details });
@@ -174,6 +181,7 @@ describe('estSource', () => {
       code: 'ERR_AGENT_SERVER_UNTRUSTED',
       failure: 'untrusted-server',
       certificate: { whose: 'server', subject: 'CN=localhost' },
+      advice: expect.stringMatching(/estSource, in a configuration file renewal\.est\.trustedRootsFile/),
     });
   });
 

@@ -112,43 +112,75 @@ describe('the inbox', () => {
     expect(texts()).toEqual(['slow', 'slow']);
   });
 
-  it('hands a failed message over again on the next connection and holds back later acknowledgements until then', async () => {
+  it('hands a failed message over again after a growing wait, on the same connection, and holds no other back', async () => {
     const inbox = open(({ body }, { attempt }) => {
-      if (body.toString() === 'stubborn' && attempt < 3) throw new Error('not yet');
+      if (body.toString() === 'stubborn' && attempt < 4) throw new Error('not yet');
     });
     await connect(inbox);
     queue.send({ messageId: '1', text: 'stubborn' });
-    queue.send({ messageId: '2', text: 'easy' });
-    await turns(10);
-    expect(queue.queue).toHaveLength(2);
-    await connect(inbox);
-    await connect(inbox);
-    expect(queue.queue).toEqual([]);
-    expect(queue.outOfOrder).toBe(0);
-    expect(calls.map(({ text, context: { attempt, isRepeated } }) => [text, attempt, isRepeated])).toEqual([
-      ['stubborn', 1, false],
-      ['easy', 1, false],
+    for (let id = 2; id <= 50; id += 1) queue.send({ messageId: `${id}`, text: 'easy' });
+    await inbox.settled();
+    expect([queue.queue.length, calls.length]).toEqual([50, 50]);
+    for (const [waitMs, attempts] of [
+      [999, 1],
+      [1, 2],
+      [1_999, 2],
+      [1, 3],
+      [3_999, 3],
+    ] as const) {
+      await clock.advance(waitMs);
+      expect(texts().filter((text) => text === 'stubborn')).toHaveLength(attempts);
+    }
+    await clock.advance(1);
+    expect([queue.queue, queue.outOfOrder]).toEqual([[], 0]);
+    expect(calls.slice(50).map(({ text, context: { attempt, isRepeated } }) => [text, attempt, isRepeated])).toEqual([
       ['stubborn', 2, true],
       ['stubborn', 3, true],
+      ['stubborn', 4, true],
     ]);
     expect(events.filter(({ type }) => type === 'handler-failed')).toMatchObject([
       { handler: 'onMessage', messageId: '1', attempt: 1 },
       { attempt: 2 },
+      { attempt: 3 },
     ]);
   });
 
-  it('gives a message up after the last attempt, and says so', async () => {
+  it('gives a message up after the last attempt, within minutes, and says so; connections that come and go cost none', async () => {
     const fail = (): never => {
       throw new Error('never');
     };
     queue.send({ messageId: '1', text: 'poison' });
-    const inbox = open(fail, { maximumAttempts: 2 });
+    const inbox = open(fail);
+    for (let connection = 0; connection < 20; connection += 1) await connect(inbox);
+    expect(texts()).toEqual(['poison']);
+    await clock.advance((1 + 2 + 4 + 8 + 16 + 32 + 60 + 60 + 60) * 1_000 - 1);
+    expect(calls).toHaveLength(9);
+    await clock.advance(1);
+    expect([calls.length, queue.queue]).toEqual([10, []]);
+    expect(events.at(-1)).toEqual({ type: 'message-given-up', messageId: '1', attempts: 10 });
+    await clock.advance(3_600_000);
+    expect(calls).toHaveLength(10);
+  });
+
+  it('tries again by itself where the result could not be kept', async () => {
+    const inbox = open();
     await connect(inbox);
-    await connect(inbox);
-    await connect(inbox);
-    expect(texts()).toEqual(['poison', 'poison']);
-    expect(queue.queue).toEqual([]);
-    expect(events.at(-1)).toEqual({ type: 'message-given-up', messageId: '1', attempts: 2 });
+    const put = store.transaction.bind(store);
+    let writes = 0;
+    Object.assign(store, {
+      transaction: <T>(work: () => T): T => {
+        writes += 1;
+        // Arrival and attempt are kept; neither the result nor that it failed is.
+        if (writes === 3) throw new Error('disk full');
+        return put(work);
+      },
+    });
+    queue.send({ messageId: '1', text: 'a' });
+    await inbox.settled();
+    expect(queue.queue).toHaveLength(1);
+    await clock.advance(1_000);
+    expect([queue.queue, texts()]).toEqual([[], ['a', 'a']]);
+    expect(calls.at(-1)?.context.isRepeated).toBe(true);
   });
 
   it('fail: a handler that takes too long loses its turn, and its signal fires', async () => {

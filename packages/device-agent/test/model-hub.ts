@@ -81,7 +81,8 @@ export class ModelHub {
             azureCode: 429,
             retryAfterMs: 1,
           });
-        if (fate === 'refused') throw new DeviceAgentError('ERR_AGENT_TWIN', 'status 400', { advice: 'Keep to the limits.' });
+        if (fate === 'refused')
+          throw new DeviceAgentError('ERR_AGENT_TWIN', 'status 400', { advice: 'Keep to the limits.' });
         this.patches.push({ patch: structuredClone(patch), before: this.reported });
         this.reported = merged(this.reported, patch);
         this.reportedVersion += 1;

@@ -172,7 +172,10 @@ describe('fail', () => {
   it.each([
     ['expired', /CERT_HAS_EXPIRED.*Look at the clock of this device, it says 20/],
     ['wrongName', /is not in the cert's altnames.*captive portal/],
-    ['otherRoot', /not trusted: (UNABLE|SELF|DEPTH).*Trust its root/],
+    [
+      'otherRoot',
+      /not trusted: (UNABLE|SELF|DEPTH).*Trust its root.*trustedRootsPem, in a configuration file trustedRootsFile/,
+    ],
   ] as const)('untrusted-server: its certificate is %s, and whose it is', async (problem, message) => {
     azure.faults.add({ kind: 'certificate', problem });
     closers.push(() => azure.faults.clear());
@@ -302,7 +305,13 @@ describe('through a proxy', () => {
   });
 
   it.each<[string, HttpProxyOptions, string, string, RegExp]>([
-    ['credentials are missing', { credentials: 'a:b' }, '', 'proxy', /407.*wants a user and a password/],
+    [
+      'credentials are missing',
+      { credentials: 'a:b' },
+      '',
+      'proxy',
+      /407.*wants a user and a password.*user:password@.*proxy\.user and proxy\.passwordFile/,
+    ],
     ['credentials are wrong', { credentials: 'a:b' }, 'user:secret@', 'proxy', /407.*does not accept this user/],
     [
       'it has no Basic',
@@ -341,6 +350,7 @@ describe('through a proxy', () => {
     expect(await portOf(`https://localhost:${secure.port}`)).toMatchObject({
       kind: 'proxy',
       serverCertificate: { subject: 'CN=localhost' },
+      advice: expect.stringMatching(/of the proxy, in a configuration file proxy\.trustedRootsFile/),
     });
     expect(await portOf(`http://127.0.0.1:${other}`)).toMatchObject({
       kind: 'proxy',

@@ -12,12 +12,12 @@ let number = 0;
 const fill = async () => {
   const run = `${process.pid}-`;
   const adding = Array.from({ length: Number(inOneTurn) }, async () => {
-    const { messageId } = await outbox.add({ body: { number: (number += 1) }, messageId: run + number }, new Date());
+    const { messageId } = await outbox.add({ body: { number: (number += 1) }, messageId: run + number });
     process.stdout.write(`added ${messageId}\n`);
   });
   await Promise.all(adding);
   if (read) {
-    for (const message of outbox.next(Number(inOneTurn) / 2, 1e6, new Date())) {
+    for (const message of outbox.next(Number(inOneTurn) / 2, 1e6)) {
       process.stdout.write(`acknowledged ${message.messageId}\n`);
       outbox.acknowledge(message);
     }

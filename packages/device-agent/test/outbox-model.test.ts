@@ -20,6 +20,7 @@ interface Model {
   handedOut: number;
   acknowledged: Set<string>;
   isReading: boolean;
+  /** On the outbox's time line. */
   nowMs: number;
   ageCheckedMs: number;
   nextId: number;
@@ -78,6 +79,8 @@ const rules = (options: Required<Pick<OutboxOptions, 'maxBytes' | 'whenFull' | '
     toString: () => `add ${JSON.stringify(sizes)}`,
     async run(model, { world }) {
       const ids = sizes.map(() => `m${(model.nextId += 1)}`);
+      // Age is looked at a minute after the first message.
+      if (model.items.every(({ id }) => model.acknowledged.has(id))) model.ageCheckedMs = model.nowMs;
       const results = await Promise.allSettled(
         sizes.map(([size, priority], index) =>
           world.add(ids[index] ?? '', { body: 'x'.repeat(size), contentType: 't', contentEncoding: '', priority }),
@@ -104,7 +107,7 @@ const rules = (options: Required<Pick<OutboxOptions, 'maxBytes' | 'whenFull' | '
     toString: () => `read ${limit}`,
     async run(model, real) {
       const { world } = real;
-      const messages = world.outbox.next(limit, 1500, world.now);
+      const messages = world.outbox.next(limit, 1500);
       if (messages.length === 0) dropOld(model);
       const last = model.items.findIndex(({ id }) => id === messages.at(-1)?.messageId);
       if (last >= 0) {
@@ -176,6 +179,7 @@ const rules = (options: Required<Pick<OutboxOptions, 'maxBytes' | 'whenFull' | '
       real.inFlight = [];
       forgetAcknowledged(model);
       model.acknowledged.clear();
+      if (model.items.length > 0) model.nowMs = Math.max(...model.items.map(({ addedMs }) => addedMs));
       Object.assign(model, { isReading: false, handedOut: 0, ageCheckedMs: 0 });
       expectSame(model, real.world.outbox);
     },
@@ -187,7 +191,7 @@ const rules = (options: Required<Pick<OutboxOptions, 'maxBytes' | 'whenFull' | '
     async run(model, { world }) {
       await nextTurn();
       model.nowMs += ms;
-      world.now = new Date(model.nowMs);
+      world.now = new Date(world.now.getTime() + ms);
     },
   });
 

@@ -2,7 +2,7 @@ import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openStateStore, type StateStore } from '../src/state/state-store.ts';
-import type { OutboxEvent, OutboxOptions } from '../src/index.ts';
+import { systemClock, type Clock, type OutboxEvent, type OutboxOptions } from '../src/index.ts';
 import { Outbox } from '../src/telemetry/outbox.ts';
 import type { StoredMessage } from '../src/telemetry/telemetry-message.ts';
 
@@ -11,7 +11,14 @@ export class OutboxWorld {
   folder: string;
   readonly events: OutboxEvent[] = [];
   readonly #options: OutboxOptions;
+  readonly #clock: Clock = {
+    ...systemClock,
+    now: () => this.now,
+    elapsedMs: () => this.now.getTime() - this.#setMs,
+  };
   now = new Date('2026-05-01T00:00:00.000Z');
+  /** How far the clock was set, beside the time that went by. */
+  #setMs = 0;
   store!: StateStore;
   outbox!: Outbox;
 
@@ -21,9 +28,15 @@ export class OutboxWorld {
     this.open();
   }
 
+  /** Somebody sets the clock: no time goes by. */
+  setClock(now: Date): void {
+    this.#setMs += now.getTime() - this.now.getTime();
+    this.now = now;
+  }
+
   open(): void {
     this.store = openStateStore(this.folder, 'thermostat-1');
-    this.outbox = new Outbox(this.store, this.#options, (event) => this.events.push(event));
+    this.outbox = new Outbox(this.store, { ...this.#options, clock: this.#clock }, (event) => this.events.push(event));
   }
 
   reopen(): void {
@@ -42,7 +55,7 @@ export class OutboxWorld {
   }
 
   add(messageId: string, more: Partial<Parameters<Outbox['add']>[0]> = {}): Promise<StoredMessage> {
-    return this.outbox.add({ body: { messageId }, messageId, ...more }, this.now);
+    return this.outbox.add({ body: { messageId }, messageId, ...more });
   }
 
   /** The IDs of all that a new reader would be given. */
@@ -56,7 +69,7 @@ export class OutboxWorld {
   read(limit: number): StoredMessage[] {
     const messages: StoredMessage[] = [];
     while (messages.length < limit) {
-      const page = this.outbox.next(Math.min(100, limit - messages.length), 1e6, this.now);
+      const page = this.outbox.next(Math.min(100, limit - messages.length), 1e6);
       if (page.length === 0) break;
       messages.push(...page);
     }

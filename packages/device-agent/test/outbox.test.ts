@@ -74,14 +74,14 @@ describe('an outbox', () => {
     open();
     const other = openStateStore(world.folder, 'thermostat-2');
     const others = new Outbox(other);
-    await Promise.all([world.add('a'), world.add('b'), others.add({ body: {}, messageId: 'other' }, world.now)]);
+    await Promise.all([world.add('a'), world.add('b'), others.add({ body: {}, messageId: 'other' })]);
     world.outbox.startReading();
     for (const message of world.read(1)) world.outbox.acknowledge(message);
     void world.add('c');
     world.reopen();
     expect([world.outbox.count, world.waiting()]).toEqual([2, ['b', 'c']]);
     others.startReading();
-    expect(others.next(9, 1e6, world.now).map(({ messageId }) => messageId)).toEqual(['other']);
+    expect(others.next(9, 1e6).map(({ messageId }) => messageId)).toEqual(['other']);
     other.close();
   });
 });
@@ -162,13 +162,45 @@ describe('a message that waits too long', () => {
     ]);
   });
 
-  it('has no age where the clock was not set when it came', async () => {
+  it.each([
+    ['from 1970', '1970-01-01T00:01:00.000Z', '2026-05-01T00:00:00.000Z'],
+    ['three weeks ahead, as after a time without power', '2026-05-01T00:00:00.000Z', '2026-05-22T00:00:00.000Z'],
+    ['years ahead by mistake', '2026-05-01T00:00:00.000Z', '2038-01-19T03:14:08.000Z'],
+    ['back', '2026-05-22T00:00:00.000Z', '2026-05-01T00:00:00.000Z'],
+  ])('is no older when the clock is set %s', async (_, before, after) => {
     open({ maxAgeMs: day });
-    world.now = new Date('1970-01-01T00:01:00.000Z');
+    world.setClock(new Date(before));
     await world.add('a');
-    world.now = new Date('2026-05-01T00:00:00.000Z');
+    world.setClock(new Date(after));
     await world.add('b');
+    expect([world.waiting(), world.dropped()]).toEqual([['a', 'b'], []]);
+    world.now = new Date(world.now.getTime() + day + 1);
+    expect([world.waiting(), world.outbox.count]).toEqual([[], 0]);
+  });
+
+  it('is told by the clock again when nothing older waits', async () => {
+    open({ maxAgeMs: day });
+    await world.add('a');
+    world.setClock(new Date('2026-05-22T00:00:00.000Z'));
+    const [a] = world.waiting();
+    world.outbox.startReading();
+    for (const message of world.read(1)) world.outbox.acknowledge(message);
+    const { addedMs } = await world.add('b');
+    expect([a, addedMs]).toEqual(['a', world.now.getTime()]);
+  });
+
+  it('has waited for as long as the outbox was open, whatever the clock says after a restart', async () => {
+    open({ maxAgeMs: day });
+    await world.add('a');
+    world.now = new Date(world.now.getTime() + (day * 3) / 4);
+    await world.add('b');
+    await nextTurn();
+    world.store.close();
+    world.setClock(new Date('2038-01-19T03:14:08.000Z'));
+    world.open();
     expect(world.waiting()).toEqual(['a', 'b']);
+    world.now = new Date(world.now.getTime() + day / 2);
+    expect(world.waiting()).toEqual(['b']);
   });
 });
 

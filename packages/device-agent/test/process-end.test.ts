@@ -4,7 +4,7 @@ import { createInterface, type Interface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { issueIdentity, startContoso, watchedAgent, type Contoso } from './contoso.ts';
+import { dpsName, issueIdentity, startContoso, watchedAgent, type Contoso } from './contoso.ts';
 import type { DeviceIdentity } from '../src/index.ts';
 
 let contoso: Contoso;
@@ -94,6 +94,56 @@ describe('a process that ends', () => {
       expect({ code, arrived }).toEqual({ code: 0, arrived: promised.slice(0, arrived.length) });
       expect(promised.length - arrived.length).toBeLessThanOrEqual(left);
       expect(contoso.hub.isConnected(deviceId)).toBe(false);
+    },
+  );
+
+  const order = {
+    'direct method': (deviceId: string) =>
+      contoso.hub.invokeMethod(deviceId, {
+        ...{ methodName: 'reprovision', payload: {}, responseTimeoutSeconds: 10, connectTimeoutSeconds: 5 },
+      }),
+    'desired property': async (deviceId: string) => {
+      contoso.hub.updateTwin(
+        deviceId,
+        { properties: { desired: { reprovision: { id: 1 } } } },
+        {
+          mode: 'patch',
+          precondition: undefined as never,
+        },
+      );
+      const answer = () =>
+        (contoso.hub.twinOf(deviceId) as unknown as { properties: { reported: { reprovision?: { ac: number } } } })
+          .properties.reported.reprovision;
+      while (!answer()) await new Promise((resolve) => setImmediate(resolve));
+      return { status: answer()?.ac };
+    },
+  };
+
+  it.each(['direct method', 'desired property'] as const)(
+    'by kill -9 right after an order to ask DPS by %s was answered: the next one follows it',
+    async (way) => {
+      const deviceId = `ordered-by-${way.replace(' ', '-')}`;
+      const identity = await issueIdentity(contoso, deviceId);
+      const child = spawnDevice(identity);
+      await untilLines(child, 3);
+      const endFault = contoso.azure.faults.add({ kind: 'drop', dps: dpsName, deviceId });
+      await expect(order[way](deviceId)).resolves.toMatchObject({ status: 202 });
+      child.process.kill('SIGKILL');
+      await once(child.output, 'close');
+      endFault();
+      const asked = contoso.azure.dps(dpsName).registerCalls(deviceId);
+      const reason = `${way} reprovision`;
+      const { agent, next } = watchedAgent(contoso, identity);
+      await agent.start();
+      await expect(next('provisioning')).resolves.toMatchObject({ reason });
+      await agent.stop();
+      expect(contoso.azure.dps(dpsName).registerCalls(deviceId)).toBe(asked + 1);
+
+      const after = watchedAgent(contoso, identity);
+      await after.agent.start();
+      await after.next('subscribed');
+      await after.agent.stop();
+      expect(contoso.azure.dps(dpsName).registerCalls(deviceId)).toBe(asked + 1);
     },
   );
 });

@@ -8,21 +8,16 @@ import { issueDeviceCertificate, type DeviceCredential } from '@contoso/pki';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CertificateRenewal, loadIdentity, provision } from '../src/index.ts';
 import { openStateStore } from '../src/state/state-store.ts';
-import { startContoso, type Contoso } from './contoso.ts';
-import { startEstServer, type EstServer } from './est-server.ts';
+import { type Contoso } from './contoso.ts';
+import { startContosoWithEst, type ContosoWithEst } from './est-server.ts';
 
-let contoso: Contoso;
-let est: EstServer;
+let contoso: ContosoWithEst;
 
 beforeAll(async () => {
-  contoso = await startContoso();
-  est = await startEstServer({ line: contoso.line });
+  contoso = await startContosoWithEst();
 });
 
-afterAll(async () => {
-  await est.close();
-  await contoso.close();
-});
+afterAll(() => contoso.close());
 
 const serviceOf = ({ azure, idScope }: Contoso): { idScope: string; endpoint: string } => ({
   idScope,
@@ -36,7 +31,7 @@ async function run(device: DeviceCredential, folder: string, killAt: number): Pr
     killAt,
     folder,
     onboarding: { chainPem: device.chainPem, privateKeyPem: device.privateKeyPem },
-    est: { url: est.url, trustedRootsPem: est.trustedRootsPem },
+    est: { url: contoso.est.url, trustedRootsPem: contoso.est.trustedRootsPem },
     provisioning: serviceOf(contoso),
     trustedRootsPem: contoso.azure.cloud.trustedRootsPem,
     announces: true,
@@ -79,12 +74,12 @@ describe('power fails during a renewal', () => {
       const registrationId = `killed-at-${killAt}`;
       const device = await issueDeviceCertificate(contoso.line, { registrationId, validityDays: 30 });
       const folder = await mkdtemp(join(contoso.folder, 'killed-'));
-      const issuedBefore = est.issuedFor.length;
+      const issuedBefore = contoso.est.issuedFor.length;
       const first = await run(device, folder, killAt);
       const between = await startedWith(device, folder);
       const second = await run(device, folder, -1);
       const after = await startedWith(device, folder);
-      const keys = est.issuedFor.slice(issuedBefore);
+      const keys = contoso.est.issuedFor.slice(issuedBefore);
       results.push({
         killAt,
         died: first.length === killAt + 1 && first.at(-1) === points[killAt],

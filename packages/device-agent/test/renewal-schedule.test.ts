@@ -10,24 +10,19 @@ import {
   type DeviceIdentity,
 } from '../src/index.ts';
 import { memoryStore, openRenewal, type Opened } from './opened-renewal.ts';
-import { issueIdentity, startContoso, type Contoso } from './contoso.ts';
-import { startEstServer, type EstServer } from './est-server.ts';
+import { issueIdentity } from './contoso.ts';
+import { startContosoWithEst, type ContosoWithEst } from './est-server.ts';
 import { ManualClock } from './manual-clock.ts';
 
 const minute = 60_000;
 const day = 1_440 * minute;
-let contoso: Contoso;
-let est: EstServer;
+let contoso: ContosoWithEst;
 
 beforeAll(async () => {
-  contoso = await startContoso();
-  est = await startEstServer({ line: contoso.line });
+  contoso = await startContosoWithEst();
 });
 
-afterAll(async () => {
-  await est.close();
-  await contoso.close();
-});
+afterAll(() => contoso.close());
 
 const sign: CertificateFunction = async (csrDer, { registrationId }) =>
   (await signDeviceRequest(contoso.line, csrDer, { registrationId, validityDays: 900 })).chainPem;
@@ -64,7 +59,7 @@ describe('when it renews', () => {
       store: memoryStore(),
       clock,
       source: async (csrDer) =>
-        (await signDeviceRequest(contoso.line, csrDer, { validityDays: 100, now: clock.now() })).chainPem,
+        (await signDeviceRequest(contoso.line, csrDer, { allow: 'any', validityDays: 100, now: clock.now() })).chainPem,
       onEvent: ({ type }) => {
         if (type !== 'certificate-renewed') return;
         renewedOn.push((clock.now().getTime() - startedAt) / day);
@@ -140,16 +135,16 @@ describe('the clock', () => {
     const onboarding = await issueIdentity(contoso, 'clock-est');
     const serverTime = new Date(onboarding.notBefore.getTime() + day);
     const clock = new ManualClock(new Date(serverTime.getTime() + minutes * minute));
-    est.answer = () => ({ headers: { date: serverTime.toUTCString() } });
-    est.requests.length = 0;
-    const source = estSource({ url: est.url, trustedRootsPem: est.trustedRootsPem });
+    contoso.est.answer = () => ({ headers: { date: serverTime.toUTCString() } });
+    contoso.est.requests.length = 0;
+    const source = estSource({ url: contoso.est.url, trustedRootsPem: contoso.est.trustedRootsPem });
     const { renewal } = await open(onboarding, { store: memoryStore(), clock, source });
     await expect(renewal.renewNow()).rejects.toMatchObject({
       code: 'ERR_AGENT_CLOCK',
       message: expect.stringMatching(message),
     });
-    est.answer = () => undefined;
-    expect(est.requests.map(({ method }) => method)).toEqual(['GET']);
+    contoso.est.answer = () => undefined;
+    expect(contoso.est.requests.map(({ method }) => method)).toEqual(['GET']);
   });
 });
 
@@ -183,7 +178,7 @@ describe('falling back', () => {
     const clock = new ManualClock();
     const onboarding = await issueIdentity(contoso, 'asleep');
     const source: CertificateFunction = async (csrDer) =>
-      (await signDeviceRequest(contoso.line, csrDer, { validityDays: 30, now: clock.now() })).chainPem;
+      (await signDeviceRequest(contoso.line, csrDer, { allow: 'any', validityDays: 30, now: clock.now() })).chainPem;
     const { renewal } = await open(onboarding, { store: memoryStore(), clock, source, onboardingOnly: true });
     expect(renewal.dueAt()).toEqual(clock.now());
     const renewed = await renewal.renewNow();

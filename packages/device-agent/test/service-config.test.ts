@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { rootSettings } from '../src/network/trusted-roots.ts';
 import { readConfig } from '../src/service/config.ts';
 import { redactSecrets } from '../src/service/redaction.ts';
 import { contosoDevice } from './service-process.ts';
@@ -86,11 +87,29 @@ describe('the configuration of contoso-device', () => {
       { connectTo: { idScope: '0ne00000012', endpoint: 'https://dps' } },
       'connectTo.endpoint: expected a host name, with :port where it needs one, and no https://, found "https://dps"',
     ],
+    [{ provisioningPayload: { model: 'T1', floors: [1, 2] } }, 'none'],
+    [{ provisioningPayload: ['T1'] }, 'provisioningPayload: expected an object, found a list'],
+    [
+      { provisioningPayload: {}, connectTo: { hostName: 'hub', deviceId: 'd' } },
+      'provisioningPayload: expected none beside connectTo.hostName',
+    ],
+    [{ onRefusal: 'stop' }, 'onRefusal: expected "retry-slowly" or "end", found "stop"'],
     [{ connectTo: [] }, 'connectTo: expected an object, found a list'],
   ])('%j is refused: %s', async (change, problem) => {
     const message = await problemOf(JSON.stringify({ ...good, ...change }));
     expect(message).toContain(problem);
     expect(message).not.toContain('hunter2');
+  });
+
+  it.each([
+    ...Object.values(rootSettings).map((setting) => setting.split(' ').at(-1) ?? ''),
+    'proxy.user',
+    'proxy.passwordFile',
+  ])('has the key %s, which advice names', async (key) => {
+    const wrong = key.split('.').reduceRight<unknown>((value, name) => ({ [name]: value }), 3);
+    expect(await problemOf(JSON.stringify({ ...good, ...(wrong as object) }))).toContain(
+      `${key}: expected a string, found 3`,
+    );
   });
 
   it('tells nothing of a file that is none', async () => {
@@ -100,18 +119,17 @@ describe('the configuration of contoso-device', () => {
   });
 
   it.each([
-    [
-      'identity.passwordFile and identity.passwordVariable are both there',
-      { passwordFile: 'p', passwordVariable: 'P' },
-    ],
-    ["Can't read identity.passwordFile", { passwordFile: 'missing' }],
-    ['identity.passwordVariable NOT_THERE is not set', { passwordVariable: 'NOT_THERE' }],
-  ])('ends a command with code 2: %s', async (problem, secret) => {
+    [2, 'CONFIG', 'passwordFile and identity.passwordVariable are both', { passwordFile: 'p', passwordVariable: 'P' }],
+    // These may be there at the next start: systemd restarts after code 1, and not after 2.
+    [1, 'SECRET', "Can't read identity.passwordFile", { passwordFile: 'missing' }],
+    [1, 'SECRET', 'identity.passwordFile /dev/null is empty', { passwordFile: '/dev/null' }],
+    [1, 'SECRET', 'identity.passwordVariable NOT_THERE is not set', { passwordVariable: 'NOT_THERE' }],
+  ])('ends a command with code %i, ERR_AGENT_%s: %s', async (exitCode, about, problem, secret) => {
     await writeFile(file, JSON.stringify({ ...good, identity: { pfxFile: 'device.pfx', ...secret } }));
-    const { code, stdout } = await contosoDevice(['doctor', '--config', file, '--json']);
+    const { code, stdout } = await contosoDevice(['run', '--config', file, '--json']);
     expect({ code, ...(JSON.parse(stdout) as object) }).toMatchObject({
-      code: 2,
-      error: { code: 'ERR_AGENT_CONFIG', message: expect.stringContaining(problem) as unknown },
+      code: exitCode,
+      error: { code: `ERR_AGENT_${about}`, message: expect.stringContaining(problem) as unknown },
     });
   });
 

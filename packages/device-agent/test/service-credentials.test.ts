@@ -1,18 +1,15 @@
 import { writeFile } from 'node:fs/promises';
 import { issueDeviceCertificate } from '@contoso/pki';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startContoso, type Contoso } from './contoso.ts';
-import { startEstServer, type EstServer } from './est-server.ts';
+import { startContosoWithEst, type ContosoWithEst } from './est-server.ts';
 import { startHttpProxy, type HttpProxy, type HttpProxyOptions } from './http-proxy.ts';
 import { contosoDevice, deviceFolder, numberOf, said, startService, type RunningService } from './service-process.ts';
 import { createToken, itSaysWhetherTokensWork, itWithToken } from './softhsm.ts';
 
-let contoso: Contoso;
-let est: EstServer;
+let contoso: ContosoWithEst;
 
 beforeAll(async () => {
-  contoso = await startContoso();
-  est = await startEstServer({ line: contoso.line, validityDays: 100 });
+  contoso = await startContosoWithEst({ validityDays: 100 });
 });
 
 const proxies: HttpProxy[] = [];
@@ -25,7 +22,6 @@ async function proxyWith(options: HttpProxyOptions): Promise<HttpProxy> {
 
 afterAll(async () => {
   await Promise.all(proxies.map((proxy) => proxy.close()));
-  await est.close();
   await contoso.close();
 });
 
@@ -49,13 +45,17 @@ describe('a service with renewal by EST, behind a proxy that wants a password', 
   it('shows the certificate in use in health and metrics: the new one, and after a restart too', async () => {
     const proxy = await proxyWith({ credentials: 'device:proxy-secret-81' });
     const { configFile, configure, path } = await deviceFolder(contoso, 'renewing');
-    await writeFile(path('est.pem'), est.trustedRootsPem);
+    await writeFile(path('est.pem'), contoso.est.trustedRootsPem);
     await writeFile(path('proxy.password'), 'proxy-secret-81\n');
     await configure({
       health: { port: 0 },
       log: { level: 'debug' },
       proxy: { url: `http://127.0.0.1:${proxy.port}`, user: 'device', passwordFile: 'proxy.password' },
-      renewal: { est: { url: est.url, trustedRootsFile: 'est.pem' }, onboardingOnly: true, keyAlgorithm: 'P-384' },
+      renewal: {
+        est: { url: contoso.est.url, trustedRootsFile: 'est.pem' },
+        onboardingOnly: true,
+        keyAlgorithm: 'P-384',
+      },
     });
     const service = startService(configFile);
     const renewed = await service.record(said('certificate renewed'));

@@ -1,8 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { context, propagation, trace } from '@opentelemetry/api';
-import { W3CTraceContextPropagator } from '@opentelemetry/core';
-import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
-import { afterAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { DeviceAgentError, type AgentEvent, type CertificateFacts } from '../src/index.ts';
 import { connected, retrying } from '../src/agent/connection-status.ts';
 import { initialHealth, nextHealth } from '../src/service/health.ts';
@@ -10,7 +7,6 @@ import { isAlive, nextWordDue } from '../src/service/liveness.ts';
 import { logLine } from '../src/service/log-line.ts';
 import { measurements } from '../src/service/measurements.ts';
 import { createMetrics } from '../src/service/metrics.ts';
-import { traceContextOf, traceEvents, withTraceContext } from '../src/service/tracing.ts';
 
 const error = new DeviceAgentError('ERR_AGENT_HUB_REFUSED', 'refused', { advice: 'look there', azureCode: 5 });
 const status: AgentEvent = { type: 'status', state: retrying, error };
@@ -33,7 +29,27 @@ const connecting: AgentEvent = {
 };
 
 describe('an event in the log', () => {
-  it('says a transition with its cause', () => {
+  it('says a transition with its cause: what happened, and where that is a failure its code', () => {
+    const step = { type: 'transition', from: 'connecting', to: 'waiting', cause: error.message } as const;
+    expect([logLine({ ...step, cause: 'somebody asked' }), logLine({ ...step, error })]).toMatchObject([
+      { level: 'info', message: 'connecting to waiting', fields: { cause: { message: 'somebody asked' } } },
+      {
+        level: 'info',
+        message: 'connecting to waiting',
+        fields: { cause: { code: error.code, advice: 'look there' } },
+      },
+    ]);
+  });
+
+  it('says when there is another try, and why there and then', () => {
+    const retry = { type: 'retry', attempt: 2, delayMs: 1_500.4, why: 'it may heal by itself', error } as const;
+    expect(logLine(retry)).toMatchObject({
+      level: 'warn',
+      fields: { attempt: 2, delayMs: 1_500, why: 'it may heal by itself', cause: { code: error.code } },
+    });
+  });
+
+  it('says a status with its cause', () => {
     expect(logLine(status)).toMatchObject({
       level: 'warn',
       message: 'DisconnectedRetrying: CommunicationError',
@@ -126,45 +142,6 @@ describe('the certificate in use', () => {
       set: 'certificate_expiry_timestamp_seconds',
       value: Date.parse(expected.notAfter) / 1_000,
     });
-  });
-});
-
-describe('OpenTelemetry', () => {
-  const exporter = new InMemorySpanExporter();
-  const provider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
-  const tracer = provider.getTracer('test');
-  propagation.setGlobalPropagator(new W3CTraceContextPropagator());
-
-  afterAll(() => provider.shutdown());
-
-  it('gets spans for provisioning, connecting and methods', () => {
-    const take = traceEvents(tracer);
-    const assignment = { assignedHub: 'hub', deviceId: 'd', registrationId: 'd', status: 'assigned' } as const;
-    take({ type: 'provisioning', idScope: '0ne00000012', reason: 'no assignment is kept' });
-    take({
-      type: 'provisioned',
-      idScope: '0ne00000012',
-      assignment: { ...assignment, substatus: undefined, payload: undefined },
-    });
-    take(connecting);
-    take(status);
-    take({ type: 'method-called', method: 'reboot', status: 200, durationMs: 1_500 });
-    const spans = exporter.getFinishedSpans();
-    expect(spans.map(({ name }) => name)).toEqual(['provision', 'connect', 'method reboot']);
-    expect(spans[1]?.attributes).toMatchObject({ 'server.address': 'hub', 'error.type': 'ERR_AGENT_HUB_REFUSED' });
-  });
-
-  it('puts its context into a message, and takes it from one', () => {
-    const span = tracer.startSpan('measure');
-    const { properties = {} } = withTraceContext(
-      { body: '1', properties: { a: 'b' } },
-      trace.setSpan(context.active(), span),
-    );
-    expect(properties).toMatchObject({
-      a: 'b',
-      traceparent: expect.stringMatching(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/) as unknown,
-    });
-    expect(trace.getSpanContext(traceContextOf(properties))?.traceId).toBe(span.spanContext().traceId);
   });
 });
 

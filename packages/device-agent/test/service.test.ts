@@ -1,6 +1,6 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startContoso, type Contoso } from './contoso.ts';
+import { dpsName, startContoso, type Contoso } from './contoso.ts';
 import { contosoDevice, deviceFolder, keyPassword, numberOf, said, startService } from './service-process.ts';
 
 let contoso: Contoso;
@@ -75,8 +75,15 @@ describe('contoso-device run', () => {
     const service = startService(configFile);
     expect(await service.record(said('trying again later'))).toMatchObject({
       level: 'warn',
+      why: 'it may heal by itself',
       cause: { code: 'ERR_AGENT_HUB_UNREACHABLE' },
     });
+    const steps = service.records.filter(({ msg }) => / to (waiting|connecting)$/.test(String(msg)));
+    expect(steps.slice(0, 3)).toMatchObject([
+      { msg: 'stopped to waiting', cause: { message: 'start' } },
+      { msg: 'waiting to connecting', cause: { message: 'the hub is known' } },
+      { msg: 'connecting to waiting', cause: { code: 'ERR_AGENT_HUB_UNREACHABLE' } },
+    ]);
     expect(await service.end('SIGINT')).toBe(0);
     expect(service.records.at(-1)).toMatchObject({ msg: 'stopped', undeliveredMessages: 2 });
   });
@@ -123,6 +130,16 @@ describe('contoso-device provision', () => {
       code: 0,
       result: { deviceId: 'once', status: 'assigned' },
     });
+  });
+
+  it('leaves a device alone that runs', async () => {
+    const { configFile } = await deviceFolder(contoso, 'twice');
+    const service = startService(configFile);
+    await service.record(said('Connected: ConnectionOk'));
+    const { stdout, code } = await contosoDevice(['provision', '--config', configFile, '--json']);
+    expect({ code, ...(JSON.parse(stdout) as object) }).toMatchObject({ code: 1, error: { code: 'ERR_AGENT_STATE' } });
+    expect(contoso.azure.dps(dpsName).registerCalls('twice')).toBe(1);
+    expect(await service.end('SIGTERM')).toBe(0);
   });
 
   it('has nobody to ask where a hub is configured', async () => {

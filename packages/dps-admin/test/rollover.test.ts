@@ -121,14 +121,17 @@ describe('a line is rolled over by its plan', () => {
   it('a compromised line: its devices are out at once, and come back renewed', async () => {
     const { root, line, enrollmentGroupId, device } = await createFactory();
     const nextLine = await createLineAuthority(root, { lineName: `Line ${counter} (next)` });
-    const [first, ...rest] = planLineRollover({
+    const [first, block, ...rest] = planLineRollover({
       enrollmentGroupId,
       oldCertificatePem: line.certificatePem,
       newCertificatePem: nextLine.certificatePem,
       isCompromised: true,
     });
-    await applyRolloverStep(test.session, first!, { resourceGroup, dpsName });
+    const target = { resourceGroup, dpsName };
+    await applyRolloverStep(test.session, first!, target);
     expect(await register(device)).toBe('401002');
+    expect(await applyRolloverStep(test.session, block!, target)).toEqual({ outcome: 'changed' });
+    expect(await applyRolloverStep(test.session, block!, target)).toEqual({ outcome: 'unchanged' });
     const renewed = await renewDeviceCertificate(nextLine, {
       previous: device.certificatePem,
       formerLinesPem: line.certificatePem,
@@ -140,6 +143,62 @@ describe('a line is rolled over by its plan', () => {
       'issueFrom',
       'waitForDevices',
     ]);
+  });
+});
+
+describe('a compromised line below a group for its root', () => {
+  /** As createFactory, and with a group that takes every device below the root. */
+  async function createFactoryBelowGroup() {
+    const factory = await createFactory();
+    const { root, line, enrollmentGroupId } = factory;
+    const target = { resourceGroup, dpsName };
+    const { certificatePem } = root;
+    await ensureEnrollmentGroup(test.session, { ...target, enrollmentGroupId: `all-${counter}`, certificatePem });
+    const nextLine = await createLineAuthority(root, { lineName: `Line ${counter} (next)` });
+    const steps = written(
+      planLineRollover({
+        enrollmentGroupId,
+        oldCertificatePem: line.certificatePem,
+        newCertificatePem: nextLine.certificatePem,
+        isCompromised: true,
+      }),
+    );
+    return { ...factory, nextLine, steps, target };
+  }
+
+  it('enrols no more devices, neither known nor new ones, and those of its follower are', async () => {
+    const { line, device, nextLine, steps, target } = await createFactoryBelowGroup();
+    const forged = await issueDeviceCertificate(line, { registrationId: `forged-${counter}` });
+    const fresh = await newDevice(nextLine);
+    for (const step of steps) await applyRolloverStep(test.session, step, target);
+    expect([await register(device), await register(forged), await register(fresh)]).toEqual([
+      expect.stringMatching(/^40[13]/),
+      expect.stringMatching(/^40[13]/),
+      'assigned',
+    ]);
+    const renewed = await renewDeviceCertificate(nextLine, {
+      previous: device.certificatePem,
+      formerLinesPem: line.certificatePem,
+    });
+    expect(await register(renewed)).toBe('assigned');
+  });
+
+  it('stays out when its follower is compromised too', async () => {
+    const { root, line, enrollmentGroupId, nextLine, steps, target } = await createFactoryBelowGroup();
+    const third = await createLineAuthority(root, { lineName: `Line ${counter} (third)` });
+    const again = planLineRollover({
+      enrollmentGroupId,
+      oldCertificatePem: nextLine.certificatePem,
+      newCertificatePem: third.certificatePem,
+      isCompromised: true,
+    });
+    for (const step of [...steps, ...again]) await applyRolloverStep(test.session, step, target);
+    const found: string[] = [];
+    for (const [index, issuer] of [line, nextLine, third].entries()) {
+      const device = await issueDeviceCertificate(issuer, { registrationId: `late-${counter}-${index}` });
+      found.push(await register(device));
+    }
+    expect(found).toEqual([expect.stringMatching(/^40[13]/), expect.stringMatching(/^40[13]/), 'assigned']);
   });
 });
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { openAuthority, type CertificateAuthority } from './authority.ts';
 import { openSoftwareKey } from './custody/software-key.ts';
-import { encryptPrivateKey } from './encrypted-private-key.ts';
+import { encryptPrivateKey, type KeyOpeningOptions } from './encrypted-private-key.ts';
 import { PkiError } from './errors.ts';
 import { readWholeFile, writeFileSet, type FileContent } from './file-set.ts';
 import type { KeyDerivation } from './pbes2.ts';
@@ -82,13 +82,13 @@ export async function saveAuthority(
  * @throws {PkiError} ERR_PKI_NOT_AN_AUTHORITY, ERR_PKI_CERTIFICATE_UNREADABLE, ERR_PKI_KEY_UNREADABLE
  */
 export async function loadAuthority(
-  location: AuthorityLocation | HeldAuthorityLocation,
+  location: (AuthorityLocation & KeyOpeningOptions) | HeldAuthorityLocation,
 ): Promise<CertificateAuthority> {
   const { chainPath, keyPath } = authorityPaths(location);
   const chainPem = (await readWholeFile(chainPath)).toString('utf8');
   if ('key' in location) return openAuthority({ chainPem, key: location.key, source: chainPath });
   const encrypted = (await readWholeFile(keyPath)).toString('utf8');
-  const key = await openSoftwareKey(encrypted, location.password);
+  const key = await openSoftwareKey(encrypted, location.password, location);
   return openAuthority({ chainPem, key, source: `${chainPath} and ${keyPath}` });
 }
 

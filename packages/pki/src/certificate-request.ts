@@ -8,14 +8,17 @@ import { checkRegistrationId } from './registration-id.ts';
 import { readRequest, signRequest } from './request-signature.ts';
 import type { SigningKey } from './signing-key.ts';
 
-/** Which devices may have a certificate: a list of registration IDs, or a rule (for long lists, `(id) => set.has(id)`). */
-export type DeviceAllowance = readonly string[] | ((registrationId: string) => boolean | Promise<boolean>);
+/**
+ * Which devices may have a certificate: a list of registration IDs, a rule (for long lists, `(id) => set.has(id)`), or `any`:
+ * whichever device a request names, where something else has made sure of it.
+ */
+export type DeviceAllowance = 'any' | readonly string[] | ((registrationId: string) => boolean | Promise<boolean>);
 
-/** What signDeviceRequest takes besides the request. */
+/** What signDeviceRequest takes besides the request: `registrationId` or `allow`, or both. */
 export interface DeviceRequestOptions {
   /** The one device that the request must be for. */
   registrationId?: string;
-  /** The devices that it may be for. With neither of the two, whatever device the request names gets its certificate. */
+  /** The devices that it may be for. */
   allow?: DeviceAllowance;
   /** Default 730. Cut to the line authority's validity. */
   validityDays?: number;
@@ -54,19 +57,29 @@ export async function createDeviceRequest(options: {
  * @throws {PkiError} ERR_PKI_REGISTRATION_ID_*: its common name breaks a rule, is another device's (_MISMATCH), or is
  * not on the list (_NOT_ALLOWED)
  * @throws {PkiError} ERR_PKI_KEY_ALGORITHM, ERR_PKI_VALIDITY, ERR_PKI_ISSUER_NOT_VALID
+ * @throws {TypeError} neither registrationId nor allow is given
  */
 export async function signDeviceRequest(
   line: CertificateAuthority,
   csr: string | Uint8Array,
-  options: DeviceRequestOptions = {},
+  options: DeviceRequestOptions,
 ): Promise<DeviceCertificate> {
   const { registrationId: expected, allow, ...validity } = options;
+  checkSomeoneIsMeant(expected, allow);
   const { commonName: registrationId, publicKeyDer } = await readRequest(csr, async (commonName) => {
     checkExpected(commonName, expected);
     checkRegistrationId(commonName);
-    if (allow) await checkAllowed(commonName, allow);
+    if (allow !== undefined) await checkAllowed(commonName, allow);
   });
   return signDevice(line, { ...validity, registrationId, publicKeyDer });
+}
+
+/** @throws {TypeError} nobody has said which devices a request may be for */
+export function checkSomeoneIsMeant(registrationId: string | undefined, allow: DeviceAllowance | undefined): void {
+  if (registrationId !== undefined || allow !== undefined) return;
+  throw new TypeError(
+    "Say which device a request may be for: registrationId, allow (a list or a rule), or allow: 'any'.",
+  );
 }
 
 /** @throws {PkiError} ERR_PKI_REGISTRATION_ID_MISMATCH */
@@ -81,6 +94,7 @@ export function checkExpected(found: string, expected: string | undefined): void
 
 /** @throws {PkiError} ERR_PKI_REGISTRATION_ID_NOT_ALLOWED */
 export async function checkAllowed(registrationId: string, allow: DeviceAllowance): Promise<void> {
+  if (allow === 'any') return;
   const isAllowed = typeof allow === 'function' ? await allow(registrationId) : allow.includes(registrationId);
   // A rule that answers with anything but a plain "yes" has not said yes.
   if ((isAllowed as unknown) === true) return;

@@ -17,9 +17,10 @@ import {
   type Name,
 } from './engine.ts';
 import { signatureAlgorithm } from './key-algorithm.ts';
-import { keyIdentifier } from './key-identifier.ts';
+import { authorityKeyIdentifier, keyIdentifier } from './key-identifier.ts';
 import { createSerialNumber } from './serial-number.ts';
 import type { SigningKey } from './signing-key.ts';
+import { checkPublicKey } from './subject-public-key.ts';
 import type { Validity } from './validity.ts';
 
 /** Who signs. `certificate` is undefined while a root signs itself. */
@@ -43,12 +44,15 @@ export interface CertificateContent {
  * The one place where an authority's key signs a certificate.
  *
  * What is signed is put together here and handed to the key's custody; dates are UTCTime up to 2049 and GeneralizedTime
- * from then on (RFC 5280 section 4.1.2.5); the issuer's name is copied byte for byte.
+ * from then on (RFC 5280 section 4.1.2.5); the issuer's name and the certified key are copied byte for byte.
+ *
+ * @throws {PkiError} ERR_PKI_KEY_ALGORITHM: see checkPublicKey
  */
 export async function signCertificate(signer: Signer, content: CertificateContent): Promise<X509Certificate> {
   const { subject, publicKeyDer, validity, extensions } = content;
+  checkPublicKey(publicKeyDer, `"${subject.toString()}"`);
   const subjectKeyId = content.subjectKeyId ?? keyIdentifier(publicKeyDer);
-  const issuerKeyId = signer.certificate?.getExtension(SubjectKeyIdentifierExtension)?.keyId ?? subjectKeyId;
+  const issuerKeyId = signer.certificate ? authorityKeyIdentifier(signer.certificate) : subjectKeyId;
   const algorithm = signatureAlgorithm(signer.key.keyAlgorithm);
   const tbsCertificate = new TBSCertificate({
     version: Version.v3,

@@ -1,4 +1,6 @@
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
+import { AsnConvert } from '@peculiar/asn1-schema';
+import { Certificate } from '@peculiar/asn1-x509';
 import { readCommonName } from './distinguished-name.ts';
 import { X509Certificate } from './engine.ts';
 import { PkiError } from './errors.ts';
@@ -108,6 +110,11 @@ export function publicKeyOf({ publicKey, subject }: X509Certificate): KeyObject 
       { cause },
     );
   }
+}
+
+/** The certificate in ASN.1's terms, for what the class doesn't show. */
+export function certificateSchema(certificate: X509Certificate): Certificate {
+  return AsnConvert.parse(certificate.rawData, Certificate);
 }
 
 function certificateToPem(certificate: X509Certificate): string {

@@ -1,8 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { isSelfSigned } from './chain.ts';
-import { publicKeyOf } from './certificate.ts';
+import { certificateSchema, publicKeyOf } from './certificate.ts';
 import { problemIf, type FoundProblem } from './chain-problem.ts';
-import { certificateSchema } from './chain-profile.ts';
 import type { X509Certificate } from './engine.ts';
 
 /** Keys that Microsoft's documents, samples or engineers use with DPS or IoT Hub. */

@@ -1,4 +1,4 @@
-import { isSelfIssued, isSelfSigned, isSignedBy, namesKeyOf } from './chain.ts';
+import { isSelfIssued, isSelfSigned, isSignedBy, namesIssuer } from './chain.ts';
 import { isAuthority } from './chain-layout.ts';
 import { problemIf, type FoundProblem } from './chain-problem.ts';
 import {
@@ -78,10 +78,10 @@ function checkSignature(
       rule: 'path',
       certificate,
     }),
-    ...problemIf(isSigned && !namesKeyOf(certificate, issuer), {
+    ...problemIf(isSigned && !namesIssuer(certificate, issuer), {
       code: 'CHAIN_KEY_IDENTIFIER',
       message:
-        `"${certificate.subject}" was signed by "${issuer.subject}", but its authority key identifier names another key, ` +
+        `"${certificate.subject}" was signed by "${issuer.subject}", but its authority key identifier names another key or certificate, ` +
         'so verifiers look for another issuer: issue it again.',
       rule: 'path',
       certificate,

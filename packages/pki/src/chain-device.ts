@@ -46,6 +46,7 @@ function ruleOfKeyUsage(leaf: X509Certificate): 'path' | 'azure' {
 export function checkRegistration(leaf: X509Certificate, registrationId: string | undefined): FoundProblem[] {
   const commonName = readCommonName(leaf.subjectName);
   if (registrationId !== undefined) {
+    if (isOtherCase(commonName, registrationId)) return [otherCase(leaf, registrationId)];
     return problemIf(commonName !== registrationId, {
       code: 'CHAIN_REGISTRATION_ID',
       message:
@@ -63,6 +64,23 @@ export function checkRegistration(leaf: X509Certificate, registrationId: string 
     isWarning: true,
     certificate: leaf,
   });
+}
+
+function isOtherCase(commonName: string | undefined, registrationId: string): boolean {
+  const fold = (text: string): string => text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+  return commonName !== undefined && commonName !== registrationId && fold(commonName) === fold(registrationId);
+}
+
+function otherCase(leaf: X509Certificate, registrationId: string): FoundProblem {
+  return {
+    code: 'CHAIN_REGISTRATION_ID_CASE',
+    message:
+      `The device's certificate is for "${leaf.subject}", and differs from ${JSON.stringify(registrationId)} in upper and lower case: ` +
+      'to DPS both are one, to IoT Hub they are not. Use lower case for both.',
+    rule: 'azure',
+    isWarning: true,
+    certificate: leaf,
+  };
 }
 
 function brokenRule(commonName: string | undefined): string | undefined {

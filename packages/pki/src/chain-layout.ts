@@ -90,7 +90,7 @@ function foreignSelfIssued(certificate: X509Certificate): FoundProblem {
   return {
     code: 'CHAIN_SIGNATURE',
     message:
-      `"${certificate.subject}" names itself as its issuer, and another key signed it: ` +
+      `"${certificate.subject}" names itself as its issuer, and another key or certificate of that name as its signer: ` +
       "add the certificate of that key's owner, or use the root that signed itself.",
     rule: 'path',
     certificate,

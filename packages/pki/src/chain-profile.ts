@@ -1,5 +1,6 @@
 import { AsnConvert } from '@peculiar/asn1-schema';
-import { Certificate, SubjectAlternativeName, Version } from '@peculiar/asn1-x509';
+import { SubjectAlternativeName, Version } from '@peculiar/asn1-x509';
+import { certificateSchema } from './certificate.ts';
 import { isAuthority } from './chain-layout.ts';
 import { problemIf, type FoundProblem } from './chain-problem.ts';
 import { isEmptyName } from './distinguished-name.ts';
@@ -105,9 +106,4 @@ function deviationsOfExtensions(certificate: X509Certificate, { isLast }: { isLa
 
 function criticalKeyId(whose: string): string {
   return `has a critical ${whose} key identifier (RFC 5280 section 4.2.1)`;
-}
-
-/** The certificate in ASN.1's terms, for what the class doesn't show. */
-export function certificateSchema(certificate: X509Certificate): Certificate {
-  return AsnConvert.parse(certificate.rawData, Certificate);
 }

@@ -1,7 +1,14 @@
 import { X509Certificate as NodeCertificate } from 'node:crypto';
-import { publicKeyOf } from './certificate.ts';
+import { AsnConvert } from '@peculiar/asn1-schema';
+import { AuthorityKeyIdentifier } from '@peculiar/asn1-x509';
+import { certificateSchema, publicKeyOf } from './certificate.ts';
 import { isSameName } from './distinguished-name.ts';
-import { AuthorityKeyIdentifierExtension, SubjectKeyIdentifierExtension, type X509Certificate } from './engine.ts';
+import {
+  AuthorityKeyIdentifierExtension,
+  Name,
+  SubjectKeyIdentifierExtension,
+  type X509Certificate,
+} from './engine.ts';
 
 type Path = [X509Certificate, ...X509Certificate[]];
 
@@ -60,14 +67,30 @@ export function isSelfIssued(certificate: X509Certificate): boolean {
 
 /** Self-issued, and by its own key as far as it says: a certificate that rolls a root over is not. */
 export function isSelfSigned(certificate: X509Certificate): boolean {
-  return isSelfIssued(certificate) && namesKeyOf(certificate, certificate);
+  return isSelfIssued(certificate) && namesIssuer(certificate, certificate);
 }
 
-/** Whether the authority key identifier, where there is one, means this issuer's key (RFC 5280 section 4.2.1.1). */
-export function namesKeyOf(certificate: X509Certificate, issuer: X509Certificate): boolean {
-  const wanted = certificate.getExtension(AuthorityKeyIdentifierExtension)?.keyId;
-  const found = issuer.getExtension(SubjectKeyIdentifierExtension)?.keyId;
-  return wanted === undefined || found === undefined || wanted.toLowerCase() === found.toLowerCase();
+/**
+ * Whether the authority key identifier, where there is one, means this issuer: its key, and its certificate where that is named
+ * by issuer and serial number (RFC 5280 section 4.2.1.1). Of several names of the issuer the first directory name counts, as
+ * to OpenSSL.
+ */
+export function namesIssuer(certificate: X509Certificate, issuer: X509Certificate): boolean {
+  const extension = certificate.getExtension(AuthorityKeyIdentifierExtension);
+  if (!extension) return true;
+  const { authorityCertIssuer, authorityCertSerialNumber } = AsnConvert.parse(extension.value, AuthorityKeyIdentifier);
+  const keyId = issuer.getExtension(SubjectKeyIdentifierExtension)?.keyId;
+  const name = authorityCertIssuer?.find(({ directoryName }) => directoryName)?.directoryName;
+  return (
+    (!extension.keyId || !keyId || extension.keyId.toLowerCase() === keyId.toLowerCase()) &&
+    (!authorityCertSerialNumber || isSerialNumberOf(issuer, authorityCertSerialNumber)) &&
+    (!name || isSameName(new Name(AsnConvert.serialize(name)), issuer.issuerName))
+  );
+}
+
+function isSerialNumberOf(certificate: X509Certificate, serialNumber: ArrayBuffer): boolean {
+  const own = certificateSchema(certificate).tbsCertificate.serialNumber;
+  return Buffer.from(own).equals(Buffer.from(serialNumber));
 }
 
 /** Node checks with OpenSSL, which knows every algorithm that a chain can have. */
@@ -90,7 +113,7 @@ function findIssuer(
     !now || (now >= notBefore && now <= notAfter);
   const rank = (candidate: X509Certificate): number =>
     (isSignedBy(certificate, candidate) ? 0 : 8) +
-    (namesKeyOf(certificate, candidate) ? 0 : 4) +
+    (namesIssuer(certificate, candidate) ? 0 : 4) +
     (isTrusted(candidate) ? 0 : 2) +
     (isValidNow(candidate) ? 0 : 1);
   return named.sort((one, other) => rank(one) - rank(other))[0];

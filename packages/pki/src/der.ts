@@ -51,6 +51,12 @@ export function readElements(
   return elements;
 }
 
+/** Of things that were read: all of them, or undefined where one could not be. */
+export function allOf<T>(list: readonly (T | undefined)[] | undefined): T[] | undefined {
+  const found = list?.filter((each) => each !== undefined);
+  return found?.length === list?.length ? found : undefined;
+}
+
 /** One element around the given octets. */
 export function encodeElement(tagOctet: number, ...content: readonly Uint8Array[]): Buffer {
   const length = content.reduce((sum, { length: octets }) => sum + octets, 0);

@@ -2,11 +2,11 @@ import { join } from 'node:path';
 import { chainToPem, describeCertificate, parseCertificates, type CertificateDetails } from './certificate.ts';
 import type { DeviceCredential } from './device-certificate.ts';
 import { decryptPrivateKey } from './encrypted-private-key.ts';
+import { PkiError } from './errors.ts';
 import { readWholeFile, writeFileSet, type FileContent } from './file-set.ts';
 import { chainOfKey } from './key-chain.ts';
-import { encodePem } from './pem.ts';
 import { decodePfx, encodePfx, type DecodedPfx } from './pfx.ts';
-import { parsePrivateKey, privateKeyToPkcs8 } from './private-key.ts';
+import { parsePrivateKey, privateKeyToPem } from './private-key.ts';
 import { checkRegistrationId } from './registration-id.ts';
 
 /** What saveDevice takes. */
@@ -46,7 +46,7 @@ export interface Credential extends CertificateDetails {
   chainPem: string;
   /** Unencrypted PKCS#8. */
   privateKeyPem: string;
-  /** Of the PFX that they come from, see decodePfx; empty for PEM. */
+  /** Of how the key is encrypted where it comes from, and of the PFX: see decodePfx. */
   weaknesses: readonly string[];
 }
 
@@ -59,14 +59,8 @@ export interface Credential extends CertificateDetails {
  */
 export async function saveDevice(credential: DeviceCredential, options: SaveDeviceOptions): Promise<DevicePaths> {
   const { registrationId, chainPem, privateKeyPem } = credential;
-  checkRegistrationId(registrationId);
-  const path = (ending: string): string => join(options.folder, `${registrationId}.${ending}`);
+  const paths = devicePaths(registrationId, options);
   const pfx = await encodePfx({ chainPem, privateKeyPem, password: options.password, friendlyName: registrationId });
-  const paths = {
-    pfxPath: path('pfx'),
-    chainPath: path('chain.pem'),
-    keyPath: options.keyPem ? path('key.pem') : undefined,
-  };
   const files: FileContent[] = [
     { path: paths.pfxPath, data: pfx, access: 'secret' },
     { path: paths.chainPath, data: chainPem, access: 'public' },
@@ -74,6 +68,33 @@ export async function saveDevice(credential: DeviceCredential, options: SaveDevi
   if (paths.keyPath !== undefined) files.push({ path: paths.keyPath, data: privateKeyPem, access: 'secret' });
   await writeFileSet(files, options.overwrite ?? false);
   return paths;
+}
+
+/** @throws {PkiError} ERR_PKI_REGISTRATION_ID_* */
+export function devicePaths(
+  registrationId: string,
+  { folder, keyPem }: Pick<SaveDeviceOptions, 'folder' | 'keyPem'>,
+): DevicePaths {
+  checkRegistrationId(registrationId);
+  const path = (ending: string): string => join(folder, `${registrationId}.${ending}`);
+  return { pfxPath: path('pfx'), chainPath: path('chain.pem'), keyPath: keyPem ? path('key.pem') : undefined };
+}
+
+/**
+ * What a device's PFX holds, for who wants to know whether saveDevice was interrupted: the PFX is put in place first.
+ *
+ * @returns undefined: there is none that this password opens
+ */
+export async function readSavedDevice(
+  registrationId: string,
+  { folder, password }: Pick<SaveDeviceOptions, 'folder' | 'password'>,
+): Promise<Credential | undefined> {
+  try {
+    return await readCredential({ path: devicePaths(registrationId, { folder }).pfxPath, password });
+  } catch (error) {
+    if (error instanceof PkiError) return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -89,15 +110,16 @@ export async function readCredential({ path, keyPath, password }: CredentialLoca
   const text = content.toString('utf8');
   if (!text.includes('-----BEGIN ')) return describeCredential(await decodePfx(content, password ?? ''));
   const keyText = keyPath === undefined ? text : (await readWholeFile(keyPath)).toString('utf8');
+  const weaknesses: string[] = [];
   const keyPem = keyText.includes('-----BEGIN ENCRYPTED PRIVATE KEY-----')
-    ? await decryptPrivateKey(keyText, password ?? '')
+    ? await decryptPrivateKey(keyText, password ?? '', { onWeakness: (sentence) => weaknesses.push(sentence) })
     : keyText;
   const key = parsePrivateKey(keyPem);
   const chain = chainOfKey(key, parseCertificates(text), path);
   return describeCredential({
     chainPem: chainToPem(chain),
-    privateKeyPem: encodePem('PRIVATE KEY', privateKeyToPkcs8(key)),
-    weaknesses: [],
+    privateKeyPem: privateKeyToPem(key),
+    weaknesses,
   });
 }
 

@@ -2,11 +2,16 @@ import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { OctetString } from 'asn1js';
 import { PKCS8ShroudedKeyBag, type PrivateKeyInfo } from 'pkijs';
 import { PkiError } from './errors.ts';
-import { passwordBytes, wrongPassword } from './password.ts';
-import { decryptPbes2, encryptPbes2, type KeyDerivation } from './pbes2.ts';
+import { checkPassword, passwordBytes, wrongPassword } from './password.ts';
+import { decryptPart } from './password-encryption.ts';
+import type { PasswordOpener } from './password-opener.ts';
+import { encryptPbes2, type KeyDerivation, type Pbes2Cost } from './pbes2.ts';
 import { decodePem, encodePem } from './pem.ts';
-import { parsePrivateKey, privateKeyToPem, privateKeyToPkcs8 } from './private-key.ts';
+import { noPrivateKey, parsePrivateKey, privateKeyToPem, privateKeyToPkcs8 } from './private-key.ts';
 import { isSoftwareKey, type SigningKey } from './signing-key.ts';
+
+const subject = 'the private key';
+const remedy = 'encrypt it again (encryptPrivateKey, or "openssl pkcs8 -topk8" without "-v1"), or make a new key';
 
 /**
  * Encrypts a private key: PKCS#8 under PBES2 with AES-256-CBC (RFC 8018), the password hardened as OWASP recommends today
@@ -23,55 +28,83 @@ export async function encryptPrivateKey(
   password: string,
   options: { keyDerivation?: KeyDerivation } = {},
 ): Promise<string> {
-  const secret = new Uint8Array(passwordBytes(password, 'the private key'));
+  checkPassword(password, subject);
   const key = typeof privateKey === 'string' ? parsePrivateKey(privateKey) : exportable(privateKey);
-  const plain = privateKeyToPkcs8(key);
+  const secret = new Uint8Array(passwordBytes(password, subject));
   try {
-    const { algorithm, encrypted } = await encryptPbes2(plain, secret, options.keyDerivation ?? 'PBKDF2');
-    const encryptedData = new OctetString({ valueHex: Uint8Array.from(encrypted).buffer });
-    const bag = new PKCS8ShroudedKeyBag({ encryptionAlgorithm: algorithm, encryptedData });
+    const bag = await sealKeyBag(key, secret, options);
     return encodePem('ENCRYPTED PRIVATE KEY', bag.toSchema().toBER());
   } finally {
-    plain.fill(0);
     secret.fill(0);
   }
 }
 
-/**
- * Opens what encryptPrivateKey or OpenSSL 3 has encrypted: PBES2 with PBKDF2 or scrypt, AES-CBC or triple DES.
- *
- * @returns unencrypted PKCS#8 PEM
- * @throws {PkiError} ERR_PKI_PASSWORD_WRONG, ERR_PKI_PASSWORD_EMPTY
- * @throws {PkiError} ERR_PKI_KEY_UNREADABLE: no `ENCRYPTED PRIVATE KEY` in the text
- * @throws {PkiError} ERR_PKI_ENCRYPTION_UNSUPPORTED: older encryption (PBES1), or a cost beyond all reason
- */
-export async function decryptPrivateKey(pem: string, password: string): Promise<string> {
-  return privateKeyToPem(await openEncryptedKey(pem, password));
-}
-
-/** As decryptPrivateKey, without a text that nobody could wipe. */
-export async function openEncryptedKey(pem: string, password: string): Promise<KeyObject> {
-  if (typeof pem !== 'string') throw new TypeError('pem must be a string.');
-  const secret = passwordBytes(password, 'the private key');
-  const found = decodePem(pem).find(({ label }) => label === 'ENCRYPTED PRIVATE KEY');
+/** Encrypts a key as EncryptedPrivateKeyInfo (RFC 5208 section 6), alone or for a PFX. */
+export async function sealKeyBag(key: KeyObject, secret: Uint8Array, cost: Pbes2Cost): Promise<PKCS8ShroudedKeyBag> {
+  const plain = privateKeyToPkcs8(key);
   try {
-    return await openKeyBag(parseKeyBag(found?.der), secret, 'the private key');
+    const { algorithm, encrypted } = await encryptPbes2(plain, secret, cost);
+    const encryptedData = new OctetString({ valueHex: Uint8Array.from(encrypted).buffer });
+    return new PKCS8ShroudedKeyBag({ encryptionAlgorithm: algorithm, encryptedData });
   } finally {
-    new Uint8Array(secret).fill(0);
+    plain.fill(0);
   }
 }
 
+/** What opening an encrypted key may be given. */
+export interface KeyOpeningOptions {
+  /**
+   * Gets a sentence for each weakness of the encryption (triple DES, RC2, RC4, DES, few iterations), and what to do, as
+   * decodePfx lists them. Whoever had such a file may have its key. Default: nobody is told.
+   */
+  onWeakness?: (sentence: string) => void;
+}
+
+/**
+ * Opens an encrypted key: PBES2 with PBKDF2 or scrypt, AES-CBC or triple DES, as encryptPrivateKey and OpenSSL 3 write it, or
+ * what there was before (PBES1 with DES and RC2; PKCS#12's triple DES, RC2 and RC4).
+ *
+ * @param pem - label `ENCRYPTED PRIVATE KEY`
+ * @returns unencrypted PKCS#8 PEM
+ * @throws {PkiError} ERR_PKI_PASSWORD_WRONG, ERR_PKI_PASSWORD_EMPTY
+ * @throws {PkiError} ERR_PKI_KEY_UNREADABLE: no `ENCRYPTED PRIVATE KEY` in the text
+ * @throws {PkiError} ERR_PKI_ENCRYPTION_UNSUPPORTED: another encryption, or a cost beyond all reason
+ */
+export async function decryptPrivateKey(
+  pem: string,
+  password: string,
+  options: KeyOpeningOptions = {},
+): Promise<string> {
+  return privateKeyToPem(await openEncryptedKey(pem, password, options));
+}
+
+/** As decryptPrivateKey, without a text that nobody could wipe. */
+export async function openEncryptedKey(
+  pem: string,
+  password: string,
+  { onWeakness }: KeyOpeningOptions,
+): Promise<KeyObject> {
+  if (typeof pem !== 'string') throw new TypeError('pem must be a string.');
+  checkPassword(password, subject);
+  const label = 'ENCRYPTED PRIVATE KEY';
+  const found = decodePem(pem).find((block) => block.label === label);
+  if (!found) throw noPrivateKey(pem, label);
+  const opener = { password, subject, remedy, weaknesses: new Set<string>() };
+  const key = await openKeyBag(parseKeyBag(found.der), opener);
+  for (const weakness of opener.weaknesses) onWeakness?.(weakness);
+  return key;
+}
+
 /** Opens an EncryptedPrivateKeyInfo (RFC 5208 section 6), alone or out of a PFX. */
-export async function openKeyBag(bag: PKCS8ShroudedKeyBag, secret: ArrayBuffer, subject: string): Promise<KeyObject> {
+export async function openKeyBag(bag: PKCS8ShroudedKeyBag, opener: PasswordOpener): Promise<KeyObject> {
   const encrypted = new Uint8Array(bag.encryptedData.getValue());
-  let plain: Buffer | undefined;
+  const plain = await decryptPart('key', { algorithm: bag.encryptionAlgorithm, encrypted }, opener);
   try {
-    plain = await decryptPbes2(bag.encryptionAlgorithm, encrypted, { password: new Uint8Array(secret), subject });
     return createPrivateKey({ key: plain, format: 'der', type: 'pkcs8' });
   } catch (cause) {
-    throw cause instanceof PkiError ? cause : wrongPassword(subject, cause);
+    throw wrongPassword(opener.subject, cause);
   } finally {
-    plain?.fill(0);
+    plain.fill(0);
   }
 }
 
@@ -84,27 +117,22 @@ function exportable(key: SigningKey): KeyObject {
 }
 
 export function keyFromPkcs8(info: PrivateKeyInfo): KeyObject {
-  return createPrivateKey({ key: Buffer.from(info.toSchema().toBER()), format: 'der', type: 'pkcs8' });
-}
-
-export function pkcs8(key: KeyObject): ArrayBuffer {
-  return Uint8Array.from(privateKeyToPkcs8(key)).buffer;
-}
-
-function parseKeyBag(der: Uint8Array | undefined): PKCS8ShroudedKeyBag {
+  const plain = Buffer.from(info.toSchema().toBER());
   try {
-    if (der) return PKCS8ShroudedKeyBag.fromBER(der);
+    return createPrivateKey({ key: plain, format: 'der', type: 'pkcs8' });
+  } finally {
+    plain.fill(0);
+  }
+}
+
+function parseKeyBag(der: Uint8Array): PKCS8ShroudedKeyBag {
+  try {
+    return PKCS8ShroudedKeyBag.fromBER(der);
   } catch (cause) {
     throw new PkiError(
       'ERR_PKI_KEY_UNREADABLE',
       'The encrypted private key is damaged: get it from its source again.',
-      {
-        cause,
-      },
+      { cause },
     );
   }
-  throw new PkiError(
-    'ERR_PKI_KEY_UNREADABLE',
-    'The text holds no encrypted private key: expected PEM with "-----BEGIN ENCRYPTED PRIVATE KEY-----".',
-  );
 }

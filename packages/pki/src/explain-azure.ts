@@ -92,6 +92,13 @@ export const azureAnswers: Readonly<Record<ChainProblemCode, AzureAnswer>> = {
     basis: 'documented',
     source: `${attestation}; ${hubX509}; github.com/Azure/azure-iot-sdk-c/issues/405`,
   },
+  CHAIN_REGISTRATION_ID_CASE: {
+    service: 'DPS and IoT Hub',
+    errorCode: undefined,
+    says: 'To DPS a registration ID is the same in upper and lower case, so that it should take the device; IoT Hub tells device IDs apart by case, and gets the one that DPS was given.',
+    basis: 'assumed',
+    source: `${attestation}; ${hubX509}`,
+  },
   CHAIN_ROOT_UNTRUSTED: {
     ...refusedChain,
     says: 'DPS refuses the device with 401002 ("CA certificate not found") unless a certificate of its chain was uploaded and verified.',

@@ -58,8 +58,9 @@ export interface ChainExplanation {
  * extended key usages of a TLS client), then what TLS, DPS and IoT Hub want of a device.
  *
  * Findings of the rules `path` (and `profile`) are there exactly when `openssl verify -purpose sslclient -policy_check` (with
- * `-x509_strict`) refuses the same certificates. Not judged: name constraints on other kinds than directory and DNS
- * names (an error where they concern a name in the chain), policy mapping beyond pkijs's, delta CRLs, OCSP.
+ * `-x509_strict`) refuses the same certificates; of name constraints (directory and DNS names, e-mail, URI, IP), also where
+ * only RFC 5280 section 4.2.1.10 refuses. Not judged: name constraints on other kinds (an error where they concern a name in
+ * the chain), policy mapping beyond pkijs's, delta CRLs, OCSP.
  *
  * @param chain - PEM, or DER certificates; device (or authority) first, then its issuers. The root may be left out where
  * trustedRootsPem has it

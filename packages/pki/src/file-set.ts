@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
-import { link, lstat, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { link, lstat, open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { PkiError } from './errors.ts';
+import { StagingFolder } from './staging-folder.ts';
 
 /** A file to be written. */
 export interface FileContent {
@@ -19,24 +19,26 @@ interface StagedFile {
 /**
  * Writes files that belong together into one folder, which is made where it is missing: all of them or none.
  *
- * Each is written and synced under a temporary name beside its target, then put in place in one step: a reader sees the
- * old file, or none, or the new one. Without `overwrite` that step fails where a file exists, so of several writers of
+ * Each is written and synced in a folder beside its target (StagingFolder), then put in place in one step: a reader sees the
+ * old file, or none, or the new one. What a writer that was killed has left there, the next one in that folder removes. Without `overwrite` that step fails where a file exists, so of several writers of
  * one name exactly one wins: the first file of the set decides.
  *
  * @throws {PkiError} ERR_PKI_FILE_EXISTS, ERR_PKI_FILE_WRITE; everything is then as it was
  */
 export async function writeFileSet(files: readonly FileContent[], overwrite: boolean): Promise<void> {
   const folder = dirname(files[0]?.path ?? '.');
-  const staged: StagedFile[] = [];
   try {
-    await mkdir(folder, { recursive: true });
-    for (const { path } of files) await checkTarget(path, overwrite);
-    for (const file of files) staged.push(await stage(file));
-    await (overwrite ? replaceAll(staged) : placeAll(staged));
+    const staging = await StagingFolder.open(folder);
+    try {
+      for (const { path } of files) await checkTarget(path, overwrite);
+      const staged: StagedFile[] = [];
+      for (const file of files) staged.push(await stage(file, staging));
+      await (overwrite ? replaceAll(staged, staging) : placeAll(staged));
+    } finally {
+      await staging.close();
+    }
   } catch (error) {
     throw error instanceof PkiError ? error : cannotWrite(files[0]?.path ?? folder, error);
-  } finally {
-    await removeAll(staged.map(({ temporary }) => temporary));
   }
 }
 
@@ -87,15 +89,11 @@ async function checkTarget(path: string, overwrite: boolean): Promise<void> {
   }
 }
 
-async function stage({ path, data, access }: FileContent): Promise<StagedFile> {
-  const temporary = besideWithSuffix(path, 'tmp');
-  const file = await open(temporary, 'wx', access === 'secret' ? 0o600 : 0o644);
+async function stage({ path, data, access }: FileContent, staging: StagingFolder): Promise<StagedFile> {
+  const { path: temporary, file } = await staging.createFile(access === 'secret' ? 0o600 : 0o644);
   try {
     await file.writeFile(data);
     await file.sync();
-  } catch (error) {
-    await removeAll([temporary]);
-    throw error;
   } finally {
     await file.close();
   }
@@ -112,21 +110,19 @@ async function placeAll(staged: readonly StagedFile[]): Promise<void> {
     }
     await syncFolder(staged);
   } catch (error) {
-    await removeAll(placed);
+    for (const path of placed) await rm(path, { force: true });
     const taken = staged[placed.length]?.target;
     throw errorCode(error) === 'EEXIST' && taken !== undefined ? exists(taken) : error;
   }
 }
 
 /** The old files are kept under second names until all the new ones are in place. */
-async function replaceAll(staged: readonly StagedFile[]): Promise<void> {
+async function replaceAll(staged: readonly StagedFile[], staging: StagingFolder): Promise<void> {
   const undo: (() => Promise<void>)[] = [];
-  const old: string[] = [];
   try {
     for (const { target, temporary } of staged) {
-      const kept = besideWithSuffix(target, 'old');
+      const kept = staging.newPath();
       const existed = await keep(target, kept);
-      if (existed) old.push(kept);
       await rename(temporary, target);
       undo.push(() => (existed ? rename(kept, target) : rm(target, { force: true })));
     }
@@ -134,8 +130,6 @@ async function replaceAll(staged: readonly StagedFile[]): Promise<void> {
   } catch (error) {
     for (const step of undo.reverse()) await step();
     throw error;
-  } finally {
-    await removeAll(old);
   }
 }
 
@@ -160,18 +154,10 @@ async function syncFolder([first]: readonly StagedFile[]): Promise<void> {
   }
 }
 
-async function removeAll(paths: readonly string[]): Promise<void> {
-  for (const path of paths) await rm(path, { force: true });
-}
-
-function besideWithSuffix(path: string, suffix: string): string {
-  return join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.${suffix}`);
-}
-
 function exists(path: string): PkiError {
   return new PkiError(
     'ERR_PKI_FILE_EXISTS',
-    `File ${path} exists already and was left as it is: choose another folder or name, or ask for it to be overwritten (overwrite: true).`,
+    `File ${path} exists already and was left as it is: choose another folder or name, or ask for it to be overwritten (overwrite: true; contoso-pki: --renew or --overwrite, where the command has one).`,
   );
 }
 

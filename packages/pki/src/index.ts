@@ -24,6 +24,7 @@ export { createSoftwareKey, openSoftwareKey } from './custody/software-key.ts';
 export { readCredential, saveDevice } from './device-files.ts';
 export type { Credential, CredentialLocation, DevicePaths, SaveDeviceOptions } from './device-files.ts';
 export { decryptPrivateKey, encryptPrivateKey } from './encrypted-private-key.ts';
+export type { KeyOpeningOptions } from './encrypted-private-key.ts';
 export { PkiError } from './errors.ts';
 export type { PkiErrorCode } from './errors.ts';
 export { explain } from './explain.ts';

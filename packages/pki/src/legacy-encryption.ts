@@ -1,4 +1,4 @@
-import { createDecipheriv } from 'node:crypto';
+import { decryptCbc } from './encryption.ts';
 import { derivePkcs12Key, pkcs12Purpose } from './pkcs12-key.ts';
 import { decryptRc2 } from './rc2.ts';
 import { decryptRc4 } from './rc4.ts';
@@ -110,7 +110,9 @@ function pbes1(cipher: string, hash: string, decrypt: LegacyScheme['decrypt']): 
     name: `PBES1 with ${cipher}`,
     weakness: `${cipher}, ${opened}`,
     deriveKey: async ({ password, salt, iterations, subject }) => {
-      const first = Buffer.concat([Buffer.from(password, 'utf8'), salt]);
+      const secret = Buffer.from(password, 'utf8');
+      const first = Buffer.concat([secret, salt]);
+      secret.fill(0);
       const derived = await hashRepeatedly(first, { hash, iterations, subject });
       first.fill(0);
       return { key: derived.subarray(0, 8), iv: derived.subarray(8, 16) };
@@ -121,8 +123,7 @@ function pbes1(cipher: string, hash: string, decrypt: LegacyScheme['decrypt']): 
 
 /** With one or two keys in the place of three they come round again: DES itself, and two-key triple DES. */
 function tripleDes({ key, iv }: CipherKey, encrypted: Uint8Array): Buffer {
-  const decipher = createDecipheriv('des-ede3-cbc', Buffer.alloc(24, key), iv);
-  return Buffer.concat([decipher.update(encrypted), decipher.final()]);
+  return decryptCbc('des-ede3-cbc', { key: Buffer.alloc(24, key), iv }, encrypted);
 }
 
 function rc2({ key, iv }: CipherKey, encrypted: Uint8Array): Buffer {

@@ -1,8 +1,8 @@
-import { createCipheriv, createDecipheriv, pbkdf2, randomBytes, scrypt } from 'node:crypto';
+import { createCipheriv, pbkdf2, randomBytes, scrypt } from 'node:crypto';
 import { promisify } from 'node:util';
 import { Integer, Null, OctetString, Sequence } from 'asn1js';
 import { AlgorithmIdentifier, PBES2Params, PBKDF2Params } from 'pkijs';
-import { unsupported } from './encryption.ts';
+import { decryptCbc, unsupported } from './encryption.ts';
 import type { PkiError } from './errors.ts';
 
 /** How a password becomes a key: PBKDF2-HMAC-SHA-256 with 600,000 iterations, or scrypt with N 16384, r 8, p 5. */
@@ -52,21 +52,29 @@ const ciphers: Readonly<Record<string, { name: string; keyLength: number }>> = {
   '1.2.840.113549.3.7': { name: 'des-ede3-cbc', keyLength: 24 },
 };
 
+/** What it costs to make a key from a password. */
+export interface Pbes2Cost {
+  /** Default PBKDF2. */
+  keyDerivation?: KeyDerivation;
+  /** Of PBKDF2; default 600,000. */
+  iterations?: number;
+}
+
 /** Encrypts under PBES2 (RFC 8018 section 6.2) with AES-256-CBC. */
 export async function encryptPbes2(
   plain: Uint8Array,
   password: Uint8Array,
-  keyDerivation: KeyDerivation,
+  { keyDerivation, iterations = iterationCount }: Pbes2Cost,
 ): Promise<{ algorithm: AlgorithmIdentifier; encrypted: Uint8Array }> {
   const [salt, iv] = [randomBytes(16), randomBytes(16)];
   const key = await (keyDerivation === 'scrypt'
     ? deriveScrypt(password, salt, 32, { ...scryptCost, maxmem: limits.scryptMemory })
-    : derivePbkdf2(password, salt, iterationCount, 32, 'sha256'));
+    : derivePbkdf2(password, salt, iterations, 32, 'sha256'));
   const cipher = createCipheriv('aes-256-cbc', key, iv);
   key.fill(0);
   const encrypted = Buffer.concat([cipher.update(plain), cipher.final()]);
   const parameters = new PBES2Params({
-    keyDerivationFunc: keyDerivation === 'scrypt' ? scryptIdentifier(salt) : pbkdf2Identifier(salt),
+    keyDerivationFunc: keyDerivation === 'scrypt' ? scryptIdentifier(salt) : pbkdf2Identifier(salt, iterations),
     encryptionScheme: new AlgorithmIdentifier({ algorithmId: oid.aes256, algorithmParams: octets(iv) }),
   });
   const algorithm = new AlgorithmIdentifier({ algorithmId: oid.pbes2, algorithmParams: parameters.toSchema() });
@@ -87,14 +95,7 @@ export async function decryptPbes2(
 ): Promise<Buffer> {
   const { cipher, iv, derive } = readPbes2(algorithm, subject);
   const key = await derive(password, cipher.keyLength);
-  const decipher = createDecipheriv(cipher.name, key, iv);
-  key.fill(0);
-  const first = decipher.update(encrypted);
-  try {
-    return Buffer.concat([first, decipher.final()]);
-  } finally {
-    first.fill(0);
-  }
+  return decryptCbc(cipher.name, { key, iv }, encrypted);
 }
 
 export type Derive = (password: Uint8Array, length: number) => Promise<Buffer>;
@@ -180,9 +181,9 @@ function checkCost(isBounded: boolean, found: string, subject: string): void {
   if (!isBounded) throw unsupported(subject, `it asks for ${found}, which would take this machine too long`);
 }
 
-function pbkdf2Identifier(salt: Uint8Array): AlgorithmIdentifier {
+function pbkdf2Identifier(salt: Uint8Array, iterations: number): AlgorithmIdentifier {
   const prf = new AlgorithmIdentifier({ algorithmId: oid.hmacWithSha256, algorithmParams: new Null() });
-  const parameters = new PBKDF2Params({ salt: octets(salt), iterationCount, prf });
+  const parameters = new PBKDF2Params({ salt: octets(salt), iterationCount: iterations, prf });
   return new AlgorithmIdentifier({ algorithmId: oid.pbkdf2, algorithmParams: parameters.toSchema() });
 }
 

@@ -12,7 +12,14 @@ export function decodePem(text: string): PemBlock[] {
   return [...text.matchAll(block)]
     .map(([, label = '', body = '']) => ({ label, body: body.replace(/\s+/g, '') }))
     .filter(({ body }) => base64.test(body))
-    .map(({ label, body }) => ({ label, der: new Uint8Array(Buffer.from(body, 'base64')) }));
+    .map(({ label, body }) => ({ label, der: decodeBase64(body) }));
+}
+
+/** In memory of its own, and nowhere else: it may be a key. */
+function decodeBase64(text: string): Uint8Array {
+  const der = new Uint8Array(Buffer.byteLength(text, 'base64'));
+  Buffer.from(der.buffer).write(text, 'base64');
+  return der;
 }
 
 /** PEM block with lines of 64 characters and a newline at its end, so that blocks can be put one behind the other. */

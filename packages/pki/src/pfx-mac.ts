@@ -3,11 +3,9 @@ import { Sequence } from 'asn1js';
 import { AlgorithmIdentifier, type MacData } from 'pkijs';
 import { unsupported } from './encryption.ts';
 import { passwordBytes, wrongPassword } from './password.ts';
+import { tellIterations, type PasswordOpener } from './password-opener.ts';
 import { prfHashes, readPbkdf2 } from './pbes2.ts';
-import { slow, tellIterations, type PfxOpener } from './pfx-weakness.ts';
 import { derivePkcs12Key, pkcs12Purpose } from './pkcs12-key.ts';
-
-const subject = 'the PFX';
 
 /** Hashes of MACs by OID. */
 const macHashes: Readonly<Record<string, string>> = {
@@ -34,22 +32,23 @@ interface MacKey {
  *
  * @throws {PkiError} ERR_PKI_PASSWORD_WRONG, ERR_PKI_ENCRYPTION_UNSUPPORTED
  */
-export async function checkMac(content: Uint8Array, macData: MacData, opener: PfxOpener): Promise<void> {
+export async function checkMac(content: Uint8Array, macData: MacData, opener: PasswordOpener): Promise<void> {
   const isPbmac1 = macData.mac.digestAlgorithm.algorithmId === pbmac1;
   const { hash, key } = await (isPbmac1 ? derivePbmac1Key : deriveOwnKey)(macData, opener);
   const found = new Uint8Array(macData.mac.digest.getValue());
   const wanted = createHmac(hash, key).update(content).digest();
   key.fill(0);
-  if (found.length !== wanted.length || !timingSafeEqual(found, wanted)) throw wrongPassword(subject);
-  if (hash === 'sha1') opener.weaknesses.add(`Its integrity rests on SHA-1; ${slow}.`);
+  if (found.length !== wanted.length || !timingSafeEqual(found, wanted)) throw wrongPassword(opener.subject);
+  if (hash === 'sha1') opener.weaknesses.add(`Its integrity rests on SHA-1; ${opener.remedy}.`);
 }
 
-async function deriveOwnKey({ mac, macSalt, iterations = 1 }: MacData, opener: PfxOpener): Promise<MacKey> {
+async function deriveOwnKey({ mac, macSalt, iterations = 1 }: MacData, opener: PasswordOpener): Promise<MacKey> {
+  const { password, subject } = opener;
   const { algorithmId } = mac.digestAlgorithm;
   const hash = macHashes[algorithmId];
   if (hash === undefined) throw unsupported(subject, `its MAC (${algorithmId}) is not one of SHA-1 and SHA-2`);
   const key = await derivePkcs12Key({
-    password: opener.password,
+    password,
     hash,
     salt: new Uint8Array(macSalt.getValue()),
     iterations,
@@ -62,7 +61,8 @@ async function deriveOwnKey({ mac, macSalt, iterations = 1 }: MacData, opener: P
 }
 
 /** Salt and iterations are where PBES2 has them; those of the MAC itself say nothing. */
-async function derivePbmac1Key({ mac }: MacData, opener: PfxOpener): Promise<MacKey> {
+async function derivePbmac1Key({ mac }: MacData, opener: PasswordOpener): Promise<MacKey> {
+  const { subject } = opener;
   const parameters: unknown = mac.digestAlgorithm.algorithmParams;
   const [derivation, scheme] = parameters instanceof Sequence ? parameters.valueBlock.value.map(readAlgorithm) : [];
   const pbkdf2 = derivation && readPbkdf2(derivation, subject);

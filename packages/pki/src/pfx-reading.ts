@@ -1,4 +1,4 @@
-import { createPrivateKey, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { OctetString } from 'asn1js';
 import {
   AuthenticatedSafe,
@@ -13,17 +13,17 @@ import {
   type SafeBag,
 } from 'pkijs';
 import { parseCertificate } from './certificate.ts';
-import { keyFromPkcs8 } from './encrypted-private-key.ts';
+import { keyFromPkcs8, openKeyBag } from './encrypted-private-key.ts';
 import { unsupported } from './encryption.ts';
 import type { X509Certificate } from './engine.ts';
 import { PkiError } from './errors.ts';
 import { chainOfKey } from './key-chain.ts';
-import { wrongPassword } from './password.ts';
-import { decryptPart } from './pfx-encryption.ts';
+import { decryptPart } from './password-encryption.ts';
+import type { PasswordOpener } from './password-opener.ts';
 import { checkMac } from './pfx-mac.ts';
-import type { PfxOpener } from './pfx-weakness.ts';
 
 const subject = 'the PFX';
+const remedy = 'replace the file (encodePfx, or OpenSSL 3 without "-legacy")';
 
 /** Tools write two or three; each costs as much as its writer wants, so that more are not opened. */
 const mostSafes = 8;
@@ -34,7 +34,7 @@ export async function openPfx(
   password: string,
 ): Promise<{ key: KeyObject; chain: [X509Certificate, ...X509Certificate[]]; weaknesses: string[] }> {
   const { content, macData } = parsePfx(der);
-  const opener: PfxOpener = { password, weaknesses: new Set() };
+  const opener: PasswordOpener = { password, subject, remedy, weaknesses: new Set() };
   await checkMac(content, macData, opener);
   const safes = reading(() => AuthenticatedSafe.fromBER(content).safeContents);
   if (safes.length > mostSafes) throw unreadable(`it holds ${safes.length} safes, more than any tool writes`);
@@ -55,7 +55,7 @@ function parsePfx(der: Uint8Array): { content: Uint8Array; macData: MacData } {
   return { content: new Uint8Array(content.getValue()), macData };
 }
 
-async function openSafe({ contentType, content }: ContentInfo, opener: PfxOpener): Promise<SafeBag[]> {
+async function openSafe({ contentType, content }: ContentInfo, opener: PasswordOpener): Promise<SafeBag[]> {
   const safe: unknown = content;
   if (contentType === ContentInfo.DATA && safe instanceof OctetString) {
     return reading(() => SafeContents.fromBER(safe.getValue()).safeBags);
@@ -67,30 +67,22 @@ async function openSafe({ contentType, content }: ContentInfo, opener: PfxOpener
   const encrypted = reading(() => new Uint8Array(encryptedContentInfo.getEncryptedContent()));
   const algorithm = encryptedContentInfo.contentEncryptionAlgorithm;
   const opened = await decryptPart('list of certificates', { algorithm, encrypted }, opener);
-  return reading(() => SafeContents.fromBER(opened).safeBags);
+  try {
+    return reading(() => SafeContents.fromBER(opened).safeBags);
+  } finally {
+    opened.fill(0);
+  }
 }
 
-async function openKey(bags: readonly SafeBag[], opener: PfxOpener): Promise<KeyObject> {
+async function openKey(bags: readonly SafeBag[], opener: PasswordOpener): Promise<KeyObject> {
   for (const { bagValue } of bags) {
-    if (bagValue instanceof PKCS8ShroudedKeyBag) return openShroudedKey(bagValue, opener);
+    if (bagValue instanceof PKCS8ShroudedKeyBag) return openKeyBag(bagValue, opener);
     if (bagValue instanceof PrivateKeyInfo) {
       opener.weaknesses.add('Its key is not encrypted at all: whoever has the file has the key. Make a new key.');
       return reading(() => keyFromPkcs8(bagValue));
     }
   }
   throw unreadable('it holds no private key: export it again together with the key');
-}
-
-async function openShroudedKey(bag: PKCS8ShroudedKeyBag, opener: PfxOpener): Promise<KeyObject> {
-  const encrypted = new Uint8Array(bag.encryptedData.getValue());
-  const plain = await decryptPart('key', { algorithm: bag.encryptionAlgorithm, encrypted }, opener);
-  try {
-    return createPrivateKey({ key: plain, format: 'der', type: 'pkcs8' });
-  } catch (cause) {
-    throw wrongPassword(subject, cause);
-  } finally {
-    plain.fill(0);
-  }
 }
 
 function readCertificate({ certValue }: CertBag): X509Certificate {

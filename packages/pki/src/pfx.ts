@@ -1,24 +1,13 @@
-import { createHash, type KeyObject } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { BmpString, OctetString, type AsnType } from 'asn1js';
-import {
-  Attribute,
-  AuthenticatedSafe,
-  CertBag,
-  id_CertBag_X509Certificate,
-  PFX,
-  PKCS8ShroudedKeyBag,
-  PrivateKeyInfo,
-  SafeBag,
-  SafeContents,
-} from 'pkijs';
+import { Attribute, AuthenticatedSafe, CertBag, id_CertBag_X509Certificate, PFX, SafeBag, SafeContents } from 'pkijs';
 import { chainToPem, parseCertificates } from './certificate.ts';
 import { pkijsEngine, type X509Certificate } from './engine.ts';
-import { pkcs8 } from './encrypted-private-key.ts';
+import { sealKeyBag } from './encrypted-private-key.ts';
 import { pbes2Parameters } from './encryption.ts';
-import { passwordBytes } from './password.ts';
-import { encodePem } from './pem.ts';
+import { checkPassword, passwordBytes } from './password.ts';
 import { openPfx } from './pfx-reading.ts';
-import { checkKeyMatches, parsePrivateKey, privateKeyToPkcs8 } from './private-key.ts';
+import { checkKeyMatches, parsePrivateKey, privateKeyToPem } from './private-key.ts';
 
 /** A key with its certificates. */
 export interface PfxContent {
@@ -60,29 +49,22 @@ const attributeId = { friendlyName: '1.2.840.113549.1.9.20', localKeyId: '1.2.84
  * @throws {PkiError} ERR_PKI_KEY_MISMATCH: the key isn't that of the first certificate
  */
 export async function encodePfx(options: PfxOptions): Promise<Uint8Array> {
-  const password = passwordBytes(options.password, 'the PFX');
   const chain = parseCertificates(options.chainPem);
   const key = parsePrivateKey(options.privateKeyPem);
   checkKeyMatches(key, chain[0]);
   const attributes = keyAttributes(chain[0], options.friendlyName);
-  const parameters = pbes2Parameters(password, iterations);
   const certificates = new SafeContents({
     safeBags: chain.map((certificate, index) => certificateBag(certificate, index === 0 ? attributes : [])),
   });
-  const keys = new SafeContents({ safeBags: [await keyBag(key, attributes, parameters)] });
-  const authenticatedSafe = new AuthenticatedSafe({
-    parsedValue: {
-      safeContents: [
-        { privacyMode: encrypted, value: certificates },
-        { privacyMode: plain, value: keys }, // the bag in it is encrypted itself
-      ],
-    },
-  });
-  await authenticatedSafe.makeInternalValues({ safeContents: [parameters, {}] }, pkijsEngine);
-  const pfx = new PFX({ parsedValue: { integrityMode: byPassword, authenticatedSafe } });
-  const mac = { password, iterations, pbkdf2HashAlgorithm: { name: 'SHA-256' }, hmacHashAlgorithm: 'SHA-256' };
-  await pfx.makeInternalValues(mac, pkijsEngine);
-  return new Uint8Array(pfx.toSchema().toBER());
+  const password = passwordBytes(options.password, 'the PFX');
+  const secret = new Uint8Array(password);
+  try {
+    const bagValue = await sealKeyBag(key, secret, { iterations });
+    const keyBag = new SafeBag({ bagId: bagId.shroudedKey, bagValue, bagAttributes: attributes });
+    return await encodeSafes(certificates, new SafeContents({ safeBags: [keyBag] }), password);
+  } finally {
+    secret.fill(0);
+  }
 }
 
 /**
@@ -98,9 +80,9 @@ export async function encodePfx(options: PfxOptions): Promise<Uint8Array> {
  */
 export async function decodePfx(pfx: Uint8Array, password: string): Promise<DecodedPfx> {
   if (!(pfx instanceof Uint8Array)) throw new TypeError('pfx must be a Uint8Array.');
-  passwordBytes(password, 'the PFX');
+  checkPassword(password, 'the PFX');
   const { chain, key, weaknesses } = await openPfx(pfx, password);
-  return { chainPem: chainToPem(chain), privateKeyPem: encodePem('PRIVATE KEY', privateKeyToPkcs8(key)), weaknesses };
+  return { chainPem: chainToPem(chain), privateKeyPem: privateKeyToPem(key), weaknesses };
 }
 
 // pkijs numbers its modes.
@@ -132,12 +114,19 @@ function certificateBag(certificate: X509Certificate, bagAttributes: Attribute[]
   });
 }
 
-async function keyBag(
-  key: KeyObject,
-  bagAttributes: Attribute[],
-  parameters: ReturnType<typeof pbes2Parameters>,
-): Promise<SafeBag> {
-  const bagValue = new PKCS8ShroudedKeyBag({ parsedValue: PrivateKeyInfo.fromBER(pkcs8(key)) });
-  await bagValue.makeInternalValues(parameters, pkijsEngine);
-  return new SafeBag({ bagId: bagId.shroudedKey, bagValue, bagAttributes });
+async function encodeSafes(certificates: SafeContents, keys: SafeContents, password: ArrayBuffer): Promise<Uint8Array> {
+  const authenticatedSafe = new AuthenticatedSafe({
+    parsedValue: {
+      safeContents: [
+        { privacyMode: encrypted, value: certificates },
+        { privacyMode: plain, value: keys }, // the bag in it is encrypted itself
+      ],
+    },
+  });
+  const parameters = pbes2Parameters(password, iterations);
+  await authenticatedSafe.makeInternalValues({ safeContents: [parameters, {}] }, pkijsEngine);
+  const pfx = new PFX({ parsedValue: { integrityMode: byPassword, authenticatedSafe } });
+  const mac = { password, iterations, pbkdf2HashAlgorithm: { name: 'SHA-256' }, hmacHashAlgorithm: 'SHA-256' };
+  await pfx.makeInternalValues(mac, pkijsEngine);
+  return new Uint8Array(pfx.toSchema().toBER());
 }

@@ -28,10 +28,11 @@ export async function derivePkcs12Key(options: Pkcs12KeyOptions): Promise<Buffer
   const blockLength = blockLengths[hash];
   if (blockLength === undefined) throw unsupported(subject, `PKCS#12 has no keys from ${hash}`);
   const diversifier = Buffer.alloc(blockLength, purpose);
-  const filled = fill(bmpString(password), blockLength);
+  const secret = bmpString(password);
+  const filled = fill(secret, blockLength);
   let input: Buffer = Buffer.concat([fill(salt, blockLength), filled]);
   const parts: Buffer[] = [];
-  const used: Buffer[] = [filled, input];
+  const used: Buffer[] = [secret, filled, input];
   try {
     for (let done = 0; done < length;) {
       const first = Buffer.concat([diversifier, input]);
@@ -41,13 +42,13 @@ export async function derivePkcs12Key(options: Pkcs12KeyOptions): Promise<Buffer
       if (done < length) input = addToBlocks(input, part, blockLength);
       used.push(first, part, input);
     }
-    return Buffer.concat(parts).subarray(0, length);
+    return Buffer.concat(parts, length);
   } finally {
     for (const octets of used) octets.fill(0);
   }
 }
 
-/** Big-endian UTF-16 with two octets of zero behind it. */
+/** Big-endian UTF-16 with two octets of zero behind it, for the caller to wipe. */
 function bmpString(password: string): Buffer {
   return Buffer.from(`${password}\0`, 'utf16le').swap16();
 }

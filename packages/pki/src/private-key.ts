@@ -49,12 +49,11 @@ export function privateKeyToPem(privateKey: KeyObject): string {
 export function parsePrivateKey(pem: string): KeyObject {
   if (typeof pem !== 'string') throw new TypeError('The private key must be a PEM string.');
   const found = decodePem(pem).find(({ label }) => label.endsWith('PRIVATE KEY'));
-  if (!found || found.label.startsWith('ENCRYPTED')) {
+  if (!found) throw noPrivateKey(pem, 'PRIVATE KEY');
+  if (found.label.startsWith('ENCRYPTED')) {
     throw new PkiError(
       'ERR_PKI_KEY_UNREADABLE',
-      found
-        ? 'The private key is encrypted: decrypt it with its password first (decryptPrivateKey).'
-        : 'The text holds no private key that can be read: expected PEM with a line "-----BEGIN PRIVATE KEY-----".',
+      'The private key is encrypted: decrypt it with its password first (decryptPrivateKey).',
     );
   }
   try {
@@ -65,7 +64,19 @@ export function parsePrivateKey(pem: string): KeyObject {
       'The private key is damaged or of an unknown kind: expected PKCS#8, as "openssl pkey" writes it.',
       { cause },
     );
+  } finally {
+    found.der.fill(0);
   }
+}
+
+/** For a text in which there is no key with that label. */
+export function noPrivateKey(pem: string, label: string): PkiError {
+  return new PkiError(
+    'ERR_PKI_KEY_UNREADABLE',
+    /^Proc-Type: 4,ENCRYPTED/m.test(pem)
+      ? 'The private key is encrypted as OpenSSL did it before PKCS#8 (RFC 1421), which is not read: write it anew with "openssl pkcs8 -topk8".'
+      : `The text holds no private key that can be read: expected PEM with a line "-----BEGIN ${label}-----".`,
+  );
 }
 
 /**

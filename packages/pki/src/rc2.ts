@@ -30,6 +30,7 @@ export function decryptRc2(key: Uint8Array, iv: Uint8Array, encrypted: Uint8Arra
     const before = at === 0 ? iv : encrypted.subarray(at - blockLength, at);
     for (let index = 0; index < blockLength; index += 1) plain[at + index] = (block[index] ?? 0) ^ (before[index] ?? 0);
   }
+  words.fill(0);
   return withoutPadding(plain);
 }
 
@@ -73,6 +74,9 @@ function decryptBlock(words: Uint16Array, block: Uint8Array): Uint8Array {
 function withoutPadding(plain: Buffer): Buffer {
   const count = plain.at(-1) ?? 0;
   const isRight = count >= 1 && count <= blockLength && plain.subarray(-count).every((octet) => octet === count);
-  if (!isRight) throw new RangeError('The padding is wrong: the key does not fit.');
+  if (!isRight) {
+    plain.fill(0);
+    throw new RangeError('The padding is wrong: the key does not fit.');
+  }
   return plain.subarray(0, plain.length - count);
 }

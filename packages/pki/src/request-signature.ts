@@ -7,9 +7,10 @@ import { nameSchema } from './certificate-signing.ts';
 import { readCommonName } from './distinguished-name.ts';
 import { Name } from './engine.ts';
 import { PkiError } from './errors.ts';
-import { keyAlgorithmOf, signatureAlgorithm } from './key-algorithm.ts';
+import { signatureAlgorithm } from './key-algorithm.ts';
 import { decodePem, encodePem } from './pem.ts';
 import type { SigningKey } from './signing-key.ts';
+import { checkPublicKey } from './subject-public-key.ts';
 
 const verifyInBackground = promisify(verify);
 
@@ -56,7 +57,7 @@ export async function readRequest(
   const commonName = commonNameOf(new Name(AsnConvert.serialize(subject)));
   await checkName(commonName);
   const owner = `the request for ${JSON.stringify(commonName)}`;
-  keyAlgorithmOf(key, owner);
+  checkPublicKey(publicKeyDer, owner);
   if (!(await isSignedBy(request, key))) {
     throw new PkiError(
       'ERR_PKI_CSR_SIGNATURE',

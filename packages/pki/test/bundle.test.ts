@@ -8,7 +8,7 @@ import { chainToPem, parseCertificates } from '../src/certificate.ts';
 import { signCertificate } from '../src/certificate-signing.ts';
 import { createSoftwareKey } from '../src/custody/software-key.ts';
 import { commonNameOnly } from '../src/distinguished-name.ts';
-import { KeyUsageFlags, KeyUsagesExtension } from '../src/engine.ts';
+import { KeyUsageFlags } from '../src/engine.ts';
 import {
   createLineAuthority,
   createRootAuthority,
@@ -20,35 +20,11 @@ import {
   type DeviceCredential,
   type KeyAlgorithm,
 } from '../src/index.ts';
-import { privateKeyToPem, publicKeyToDer } from '../src/private-key.ts';
+import { publicKeyToDer } from '../src/private-key.ts';
 import { sealData } from '../src/sealed-data.ts';
 import { planValidity } from '../src/validity.ts';
-import { expectCode, inTemporaryFolder, password } from './fixtures.ts';
+import { expectCode, inTemporaryFolder, makeStation, password, type Station } from './fixtures.ts';
 import { itSaysWhetherOpenSslIsThere, itWithOpenSsl, openSsl } from './openssl-cli.ts';
-
-interface Station {
-  certificatePem: string;
-  privateKeyPem: string;
-}
-
-async function makeStation(
-  options: { keyAlgorithm?: KeyAlgorithm; usage?: KeyUsageFlags; now?: Date } = {},
-): Promise<Station> {
-  const { keyAlgorithm = 'P-256', now } = options;
-  const key = await createSoftwareKey({ keyAlgorithm });
-  const { keyAgreement, keyEncipherment } = KeyUsageFlags;
-  const usage = options.usage ?? (keyAlgorithm.startsWith('P-') ? keyAgreement : keyEncipherment);
-  const certificate = await signCertificate(
-    { certificate: undefined, key },
-    {
-      subject: commonNameOnly('Station 4'),
-      publicKeyDer: key.publicKeyDer,
-      validity: planValidity({ validityDays: 30, now }),
-      extensions: [new KeyUsagesExtension(usage, true)],
-    },
-  );
-  return { certificatePem: chainToPem([certificate]), privateKeyPem: privateKeyToPem(key.keyObject) };
-}
 
 let root: CertificateAuthority;
 let line: CertificateAuthority;

@@ -56,6 +56,9 @@ export interface MadeCertificate {
   der: Uint8Array;
   pem: string;
   name: Uint8Array;
+  /** Name of its issuer, and content of its serial number: what an authority key identifier may call it by. */
+  issuerName: Uint8Array;
+  serial: Uint8Array;
   key: KeyObject;
   kind: KeyKind;
   keyId: Uint8Array;
@@ -75,6 +78,10 @@ export interface CertificatePlan {
   extensions?: readonly Uint8Array[];
   /** Default: both. */
   keyIds?: { subject?: boolean; authority?: boolean; authorityIs?: Uint8Array };
+  /** Content of the whole authority key identifier, instead. */
+  authorityKeyId?: readonly Uint8Array[];
+  /** Content of the serial number; default: nine octets, random. */
+  serial?: Uint8Array;
   /** 0: version 1. */
   version?: number;
   hash?: Hash;
@@ -86,24 +93,25 @@ export interface CertificatePlan {
 
 export function makeRaw(plan: CertificatePlan): MadeCertificate {
   const { name, kind = plan.issuer?.kind ?? 'P-256', issuer, version = 2 } = plan;
+  const serial = plan.serial ?? Buffer.concat([Uint8Array.of(1), randomBytes(8)]);
   const subject = typeof name === 'string' ? nameOf(name) : name;
   const key = keyFor(kind, plan.owner ?? Buffer.from(subject).toString('hex'));
   const publicKey = publicKeyToDer(key);
   const keyId = createHash('sha1').update(bitStringOf(publicKey)).digest();
   const signerKind = issuer?.kind ?? kind;
   const algorithm = signatureAlgorithm(signerKind, plan.hash);
+  const issuerName = plan.issuerName ?? issuer?.name ?? subject;
+  const authorityKeyId = plan.authorityKeyId ?? [der(0x80, plan.keyIds?.authorityIs ?? issuer?.keyId ?? keyId)];
   const extensions = [
     ...(plan.extensions ?? []),
     ...(plan.keyIds?.subject === false ? [] : [extension('2.5.29.14', octets(keyId))]),
-    ...(plan.keyIds?.authority === false
-      ? []
-      : [extension('2.5.29.35', sequence(der(0x80, plan.keyIds?.authorityIs ?? issuer?.keyId ?? keyId)))]),
+    ...(plan.keyIds?.authority === false ? [] : [extension('2.5.29.35', sequence(...authorityKeyId))]),
   ];
   const tbs = sequence(
     ...(version === 0 ? [] : [der(0xa0, integer(version))]),
-    der(0x02, Uint8Array.of(1), randomBytes(8)),
+    der(0x02, serial),
     algorithm.identifier,
-    plan.issuerName ?? issuer?.name ?? subject,
+    issuerName,
     sequence(time(plan.notBefore ?? '2026-01-01T00:00:00Z'), time(plan.notAfter ?? '2036-01-01T00:00:00Z')),
     subject,
     publicKey,
@@ -111,7 +119,8 @@ export function makeRaw(plan: CertificatePlan): MadeCertificate {
   );
   const signature = sign(algorithm.hash, tbs, plan.signer ?? issuer?.key ?? key);
   const whole = sequence(tbs, algorithm.identifier, der(0x03, Uint8Array.of(0), signature));
-  return { der: whole, pem: encodePem('CERTIFICATE', whole), name: subject, key, kind, keyId, isRoot: !issuer };
+  const pem = encodePem('CERTIFICATE', whole);
+  return { der: whole, pem, name: subject, issuerName, serial, key, kind, keyId, isRoot: !issuer };
 }
 
 export function nameOf(commonName: string, tag = 0x0c): Uint8Array {

@@ -54,6 +54,7 @@ describe('contoso-pki with keys in tokens', () => {
             );
             expect(await atLine('line', 'line-1', '--request')).toMatchObject({ result: { line: 'line-1' } });
             expect(await atRoot('line', 'line-1', '--sign', csrFile, ...named)).toHaveProperty('result');
+            expect(await atRoot('crl', '--root', ...named)).toMatchObject({ result: { number: 1, revoked: 0 } });
             const take = ['line', 'line-1', '--import', chainFile, '--trusted-root', rootFile];
             expect(await atLine(...take)).toHaveProperty('result');
             expect(await atLine('device', 'thermostat-1', '--line', 'line-1')).toHaveProperty('result');
@@ -106,6 +107,10 @@ describe('contoso-pki line, with a root that is never online', () => {
       expect((await stat(join(linePlace, 'pki/line-1.key.pem'))).mode & 0o777).toBe(0o600);
       const signed = await resultOf(rootPlace, 'line', 'line-1', '--sign', join(linePlace, 'pki/line-1.csr.pem'));
       expect(await readdir(join(rootPlace, 'pki'))).not.toContain('line-1.key.pem');
+      const { lines } = await runCommand(rootPlace, ['list', '--root', '--json']);
+      const record = { registrationId: 'line-1', state: 'delivered', serialNumber: signed['serialNumber'] };
+      expect(lines).toMatchObject([{ certificate: record }, { result: { certificates: 1 } }]);
+      expect(await resultOf(rootPlace, 'crl', '--root')).toMatchObject({ number: 1, revoked: 0 });
       const rootFile = join(rootPlace, 'pki/root.cer.pem');
       const chainFile = join(rootPlace, 'pki/line-1.chain.pem');
       const taken = await resultOf(linePlace, 'line', 'line-1', '--import', chainFile, '--trusted-root', rootFile);
@@ -137,6 +142,9 @@ describe('contoso-pki line, with a root that is never online', () => {
       expect(await readdir(join(rootPlace, 'pki'))).toEqual(beforeRoot);
 
       await resultOf(rootPlace, 'line', 'line-1', '--sign', csr);
+      const twice = await runCommand(rootPlace, ['line', 'line-1', '--sign', csr, '--json']);
+      expect(twice).toMatchObject({ exitCode: 1, lines: [{ error: { code: 'ERR_PKI_FILE_EXISTS' } }] });
+      expect(await resultOf(rootPlace, 'list', '--root')).toEqual({ certificates: 1 });
       const chain = join(rootPlace, 'pki/line-1.chain.pem');
       const unnamed = await runCommand(linePlace, ['line', 'line-1', '--import', chain]);
       expect(unnamed).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/--trusted-root/) as unknown });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import Libsql from 'libsql';
 import { describeProgress } from '../src/commands/progress-bar.ts';
 import { createDeviceRequest, openDeviceBundle, verifyChain } from '../src/index.ts';
-import { initFolder, resultOf, runCommand } from './command-runner.ts';
+import { hasTerminal, initFolder, resultOf, runCommand, runOnTerminal } from './command-runner.ts';
 import { inTemporaryFolder } from './fixtures.ts';
 import { itSaysWhetherOpenSslIsThere, itWithOpenSsl, openSsl } from './openssl-cli.ts';
 
@@ -99,7 +99,9 @@ describe('contoso-pki many', () => {
         await writeFile(join(folder, 'requests', `${registrationId}.csr`), pem);
       }
       await writeFile(join(folder, 'all.pem'), pems.join(''));
-      const many = ['--requests', '--line', 'line-1', '--out', 'certificates', '--json'];
+      const requests = ['--requests', '--line', 'line-1', '--out', 'certificates', '--json'];
+      expect(await runCommand(folder, ['many', 'requests', ...requests])).toMatchObject({ exitCode: 2 });
+      const many = [...requests, '--allow-any'];
       const { exitCode, lines, stderr } = await runCommand(folder, ['many', 'requests', ...many]);
       expect(exitCode).toBe(1);
       expect(lines).toMatchObject([
@@ -109,6 +111,10 @@ describe('contoso-pki many', () => {
       expect(stderr).toMatch(/Item 1 \(unreadable\): ERR_PKI_CSR_UNREADABLE/);
       const again = await runCommand(folder, ['many', 'all.pem', ...many]);
       expect(again.lines[0]).toMatchObject({ result: { issued: 0, skipped: 2, refused: 1 } });
+      await writeFile(join(folder, 'order'), 'one\n');
+      const few = await runCommand(folder, ['many', 'requests', ...requests, '--allow', 'order']);
+      expect(few.lines[0]).toMatchObject({ result: { issued: 0, skipped: 1, refused: 2 } });
+      expect(few.stderr).toMatch(/Item 3 \(two\): ERR_PKI_REGISTRATION_ID_NOT_ALLOWED/);
       const [file] = await readdir(join(folder, 'certificates'));
       const written = (await readFile(join(folder, 'certificates', file!), 'utf8')).trim().split('\n');
       for (const line of written) {
@@ -131,12 +137,32 @@ describe('contoso-pki many', () => {
       expect(await runCommand(folder, [...many, '--requests', '--recipient', 'station.pem'])).toMatchObject({
         exitCode: 2,
       });
+      expect(await runCommand(folder, [...many, '--recipient', 'station.pem', '--allow-any'])).toMatchObject({
+        exitCode: 2,
+        stderr: expect.stringContaining('--requests') as unknown,
+      });
       expect(await runCommand(folder, ['many', 'nowhere', '--line', 'l', '--recipient', 'station.pem'])).toMatchObject({
         exitCode: 2,
         stderr: expect.stringContaining('nowhere') as unknown,
       });
     });
   }, 60_000);
+
+  (hasTerminal ? itWithOpenSsl : it.skip)(
+    'draws progress at a terminal (skipped without `script` of util-linux), and takes it away at the end',
+    () =>
+      inTemporaryFolder(async (folder) => {
+        await initFolder(folder);
+        makeStation(folder);
+        await writeFile(join(folder, 'order.txt'), Array.from({ length: 3000 }, (_, index) => `d${index}\n`).join(''));
+        const seen = await runOnTerminal(folder, [
+          ...['many', 'order.txt', '--line', 'line-1', '--recipient', 'station.pem', '--batch-size', '100'],
+        ]);
+        expect(seen).toMatch(/\r\[[#-]{24}\] [\d,]+ of 3,000, [\d,]+\/s/);
+        expect(seen).toContain('\r\u001b[Kissued');
+      }),
+    60_000,
+  );
 
   it('draws progress in one line', () => {
     const progress = {

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
@@ -42,6 +42,32 @@ export async function runCommand(
     : [];
   return { exitCode, stdout, stderr, lines };
 }
+
+/** As runCommand, at a terminal of 80 columns (`script` of util-linux gives it one): all that would be seen there. */
+export async function runOnTerminal(folder: string, args: readonly string[]): Promise<string> {
+  const command = `stty cols 80 && exec "${process.execPath}" "${program}" ${args.join(' ')}`;
+  const running = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
+    cwd: folder,
+    env: {
+      PATH: process.env['PATH'] ?? '',
+      HOME: process.env['HOME'] ?? '',
+      SHELL: '/bin/sh',
+      NO_COLOR: '1',
+      ...passwords,
+    },
+  });
+  let seen = '';
+  running.stdout.on('data', (text: Buffer) => (seen += text.toString()));
+  running.stdin.end();
+  const [exitCode] = (await once(running, 'close')) as [number | null];
+  if (exitCode !== 0) throw new Error(`exit code ${exitCode}: ${seen}`);
+  return seen;
+}
+
+const { error: noScript, stdout: scriptVersion } = spawnSync('script', ['--version'], { encoding: 'utf8' });
+
+/** Whether a terminal can be had. */
+export const hasTerminal = noScript === undefined && scriptVersion.includes('util-linux');
 
 /** Runs with `--json` and gives the result; anything but exit code 0 fails the test. */
 export async function resultOf(folder: string, ...args: string[]): Promise<Record<string, unknown>> {

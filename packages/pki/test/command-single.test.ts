@@ -1,10 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
+import { spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createDeviceRequest, readCredential, readCrl, verifyChain } from '../src/index.ts';
+import { openInventory } from '../src/inventory/index.ts';
 import { initFolder, passwords, resultOf, runCommand } from './command-runner.ts';
 import { inTemporaryFolder } from './fixtures.ts';
+import { collect } from './inventory-engines.ts';
 
 const secrets = Object.values(passwords);
 
@@ -13,6 +16,23 @@ async function makeRequestFile(folder: string, registrationId: string): Promise<
   const path = join(folder, `${registrationId}.csr`);
   await writeFile(path, await createDeviceRequest({ registrationId, key: privateKey }));
   return path;
+}
+
+/** A certificate of line-1 that ended yesterday. */
+async function recordEnded(folder: string, registrationId: string): Promise<string> {
+  const inventory = await openInventory(join(folder, 'pki/inventory.db'));
+  const [other] = await collect(inventory.find());
+  if (!other) throw new Error('the line has issued nothing yet');
+  const { line, lineKeyIdentifier, thumbprintSha1, thumbprintSha256, keyIdentifier } = other;
+  const serialNumber = `1${other.serialNumber.slice(1)}`;
+  const yesterday = new Date(Date.now() - 86_400_000);
+  const certificate = { registrationId, serialNumber, thumbprintSha1, thumbprintSha256, keyIdentifier };
+  const responsible = { station: 'a test', orderedBy: 'a test' };
+  const certificates = [{ ...certificate, notBefore: yesterday, notAfter: yesterday }];
+  const ids = await inventory.record({ ...responsible, issued: { line, lineKeyIdentifier, certificates } });
+  await inventory.record({ ...responsible, delivered: ids ? [ids] : [] });
+  await inventory.close();
+  return serialNumber;
 }
 
 describe('contoso-pki', () => {
@@ -65,7 +85,16 @@ describe('contoso-pki', () => {
     await inTemporaryFolder(async (folder) => {
       await initFolder(folder);
       const one = await makeRequestFile(folder, 'device-1');
-      const { chainPath } = await resultOf(folder, 'csr', one, '--line', 'line-1', '--out', 'device-1.pem');
+      const { chainPath } = await resultOf(
+        folder,
+        'csr',
+        one,
+        '--line',
+        'line-1',
+        '--allow-any',
+        '--out',
+        'device-1.pem',
+      );
       const two = await makeRequestFile(folder, 'device-2');
       const { stdout } = await runCommand(folder, ['csr', two, '--line', 'line-1', '--registration-id', 'device-2']);
       for (const [registrationId, chainPem] of [
@@ -79,6 +108,30 @@ describe('contoso-pki', () => {
         exitCode: 1,
         stderr: expect.stringContaining('ERR_PKI_REGISTRATION_ID_MISMATCH') as unknown,
       });
+      const again = await runCommand(folder, ['csr', one, '--line', 'line-1', '--allow-any', '--renew', '--json']);
+      expect(again.lines).toMatchObject([{ error: { code: 'ERR_PKI_RENEWAL' } }]);
+    });
+  }, 60_000);
+
+  it('signs a request for a device that is allowed, and for nobody unless it is told for whom', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await initFolder(folder);
+      const csr = ['csr', await makeRequestFile(folder, 'device-1'), '--line', 'line-1', '--json'];
+      await writeFile(join(folder, 'order'), '# order 4711\ndevice-1\n');
+      await writeFile(join(folder, 'other'), 'device-2\n');
+      const sign = async (...args: string[]): Promise<unknown> => {
+        const { exitCode, lines } = await runCommand(folder, [...csr, ...args]);
+        return [exitCode, (lines.at(-1)?.['error'] as { code: string } | undefined)?.code];
+      };
+      expect(await sign()).toEqual([2, 'ERR_USAGE']);
+      expect(await sign('--allow', 'order', '--allow-any')).toEqual([2, 'ERR_USAGE']);
+      expect(await sign('--allow', 'missing')).toEqual([2, 'ERR_USAGE']);
+      expect(await sign('--allow', 'other')).toEqual([1, 'ERR_PKI_REGISTRATION_ID_NOT_ALLOWED']);
+      expect(await sign('--allow', 'other', '--registration-id', 'device-1')).toEqual([
+        1,
+        'ERR_PKI_REGISTRATION_ID_NOT_ALLOWED',
+      ]);
+      expect(await sign('--allow', 'order')).toEqual([0, undefined]);
     });
   }, 60_000);
 
@@ -110,6 +163,88 @@ describe('contoso-pki', () => {
     });
   }, 60_000);
 
+  it('revokes all that a device could still use, or one certificate by its serial number', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await initFolder(folder);
+      const issue = async (id: string, ...args: string[]): Promise<unknown> =>
+        (await resultOf(folder, 'device', id, '--line', 'line-1', ...args))['serialNumber'];
+      const stolen = [await issue('stolen'), await issue('stolen', '--renew'), await issue('stolen', '--renew')];
+      const ended = await recordEnded(folder, 'lost');
+      const lost = [await issue('lost', '--renew'), await issue('lost', '--renew')];
+      const revoke = async (which: unknown): Promise<unknown[]> => {
+        const args = ['revoke', String(which), '--reason', 'keyCompromise', '--json'];
+        const { lines } = await runCommand(folder, args);
+        return lines.map(({ revoked, result, error }) =>
+          revoked ? (revoked as { serialNumber: string }).serialNumber : (result ?? (error as { code: string }).code),
+        );
+      };
+      // As an interrupted run leaves it: the rest is revoked by the next one.
+      expect(await revoke(stolen[1])).toEqual([stolen[1], { certificates: 1, reason: 'keyCompromise' }]);
+      expect(await revoke('stolen')).toEqual([stolen[0], stolen[2], { certificates: 2, reason: 'keyCompromise' }]);
+      expect(await revoke('stolen')).toEqual(['ERR_PKI_ALREADY_REVOKED']);
+      expect(await revoke('lost')).toEqual([...lost, { certificates: 2, reason: 'keyCompromise' }]);
+      expect(await revoke(ended)).toEqual([ended, { certificates: 1, reason: 'keyCompromise' }]);
+      expect(await revoke('nobody')).toEqual(['ERR_PKI_NOT_IN_INVENTORY']);
+      const { path } = await resultOf(folder, 'crl', '--line', 'line-1');
+      const { revoked } = readCrl(await readFile(join(folder, String(path))));
+      expect(revoked.map(({ serialNumber }) => serialNumber).sort()).toEqual([...stolen, ...lost, ended].sort());
+    });
+  }, 60_000);
+
+  it('keeps an ended certificate on the list until it was on one that was signed after its end', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await initFolder(folder);
+      const { serialNumber: kept } = await resultOf(folder, 'device', 'kept', '--line', 'line-1');
+      await resultOf(folder, 'revoke', 'kept', '--reason', 'keyCompromise');
+      const ended = await recordEnded(folder, 'ended');
+      const sign = async (...args: string[]): Promise<unknown[]> => {
+        const { path } = await resultOf(folder, 'crl', '--line', 'line-1', ...args);
+        const { revoked } = readCrl(await readFile(join(folder, String(path))));
+        return revoked.map(({ serialNumber }) => serialNumber);
+      };
+      await writeFile(join(folder, 'pki/line-1.crl'), 'no list at all');
+      expect(await sign()).toEqual([kept]);
+      await resultOf(folder, 'revoke', ended, '--reason', 'superseded');
+      expect(await sign()).toEqual([kept, ended]);
+      expect(await sign()).toEqual([kept]);
+      // Nothing says here that it was on a list.
+      expect(await sign('--out', 'elsewhere.crl')).toEqual([kept, ended]);
+      expect(await sign('--out', 'elsewhere.crl')).toEqual([kept]);
+    });
+  }, 60_000);
+
+  it('knows the lines of a root, revokes them, and signs the root’s list too', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await initFolder(folder);
+      await resultOf(folder, 'line', 'line-2', '--ordered-by', 'ceremony 2');
+      const { chainPath } = await resultOf(folder, 'device', 'a', '--line', 'line-1');
+      const { lines } = await runCommand(folder, ['list', '--root', '--json']);
+      expect(lines).toMatchObject([
+        { certificate: { registrationId: 'line-1', line: 'Contoso Root CA', state: 'delivered' } },
+        { certificate: { registrationId: 'line-2', orderedBy: 'ceremony 2', state: 'delivered' } },
+        { result: { certificates: 2 } },
+      ]);
+      const explainWith = async (): Promise<unknown[]> => {
+        const crls = ['--crl', 'pki/root.crl', '--crl', 'pki/line-1.crl', '--trusted', 'pki/root.cer.pem'];
+        const explained = await runCommand(folder, ['explain', String(chainPath), ...crls, '--json']);
+        return explained.lines.flatMap(({ finding }) => (finding ? (finding as { code: string }).code : []));
+      };
+      await resultOf(folder, 'crl', '--line', 'line-1');
+      expect(await resultOf(folder, 'crl', '--root')).toMatchObject({ number: 1, revoked: 0, path: 'pki/root.crl' });
+      const verify = ['verify', '-crl_check_all', '-CAfile', 'pki/root.cer.pem', '-untrusted', 'pki/line-1.cer.pem'];
+      const lists = ['-CRLfile', 'pki/root.crl.pem', '-CRLfile', 'pki/line-1.crl.pem', String(chainPath)];
+      const byOpenSsl = spawnSync('openssl', [...verify, ...lists], { cwd: folder, encoding: 'utf8' });
+      if (!byOpenSsl.error) expect(byOpenSsl.stdout).toContain(': OK');
+      expect(await explainWith()).toEqual([]);
+      await resultOf(folder, 'revoke', 'line-1', '--root', '--reason', 'cACompromise', '--ordered-by', 'incident 6');
+      expect(await resultOf(folder, 'crl', '--root')).toMatchObject({ number: 2, revoked: 1 });
+      expect(await explainWith()).toEqual(['CHAIN_REVOKED']);
+      expect(await resultOf(folder, 'audit', '--root')).toMatchObject({ isIntact: true, certificates: 2 });
+      expect(await runCommand(folder, ['crl', '--root', '--line', 'line-1'])).toMatchObject({ exitCode: 2 });
+      expect(await runCommand(folder, ['revoke', 'a', '--reason', 'cACompromise'])).toMatchObject({ exitCode: 2 });
+    });
+  }, 60_000);
+
   it('lists by state, thumbprint and end, and exports', async () => {
     await inTemporaryFolder(async (folder) => {
       await initFolder(folder);
@@ -127,6 +262,25 @@ describe('contoso-pki', () => {
       expect(csv.trim().split('\r\n')).toHaveLength(3);
       const { stdout: ndjson } = await runCommand(folder, ['expiring', '--within', '30', '--format', 'ndjson']);
       expect(JSON.parse(ndjson)).toMatchObject({ registrationId: 'soon', thumbprintSha256: soon['thumbprintSha256'] });
+    });
+  }, 60_000);
+
+  it('shows the certificate in use as expiring while its renewal is interrupted, and then what renewed it', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await initFolder(folder);
+      await writeFile(join(folder, 'full'), 'no room for a folder');
+      const device = ['device', 'a', '--line', 'line-1'];
+      const rows = async (...args: string[]): Promise<Record<string, unknown>[]> =>
+        (await runCommand(folder, [...args, '--json'])).lines.flatMap(({ certificate }) =>
+          certificate === undefined ? [] : [certificate as Record<string, unknown>],
+        );
+      const { serialNumber } = await resultOf(folder, ...device, '--days', '20');
+      expect(await runCommand(folder, [...device, '--renew', '--out', 'full'])).toMatchObject({ exitCode: 1 });
+      expect(await rows('expiring', '--within', '30')).toMatchObject([{ serialNumber, state: 'delivered' }]);
+      const renewed = await resultOf(folder, ...device, '--renew');
+      expect(await rows('expiring', '--within', '30')).toEqual([]);
+      const [first] = await rows('list', '--serial', String(serialNumber));
+      expect(first).toMatchObject({ state: 'renewed', renewedBy: renewed['serialNumber'] });
     });
   }, 60_000);
 
@@ -149,6 +303,8 @@ describe('contoso-pki', () => {
       const { head } = await resultOf(folder, 'audit');
       await resultOf(folder, 'device', 'b', '--line', 'line-1');
       expect(await resultOf(folder, 'audit', '--mark', String(head))).toMatchObject({ isIntact: true, entries: 4 });
+      const unmarked = await runCommand(folder, ['audit']);
+      expect(unmarked).toMatchObject({ exitCode: 0, stderr: expect.stringContaining('--mark') as unknown });
       const other = await runCommand(folder, ['audit', '--mark', `1:${'0'.repeat(64)}`, '--json']);
       expect(other.exitCode).toBe(1);
       expect(other.lines[0]).toMatchObject({ problem: { code: 'AUDIT_MARK_DIFFERENT' } });
@@ -156,6 +312,18 @@ describe('contoso-pki', () => {
       expect(await runCommand(folder, ['audit', '--mark', 'x'])).toMatchObject({ exitCode: 2 });
     });
   }, 60_000);
+
+  it.each([['list'], ['expiring'], ['audit'], ['revoke', 'a', '--reason', 'superseded']])(
+    'fails where there is no inventory, and makes none: %s',
+    async (...args) => {
+      await inTemporaryFolder(async (folder) => {
+        const { exitCode, lines } = await runCommand(folder, [...args, '--folder', 'typo', '--json']);
+        expect(exitCode).toBe(1);
+        expect(lines).toMatchObject([{ error: { code: 'ERR_PKI_INVENTORY_UNAVAILABLE' } }]);
+        expect(await readdir(folder)).toEqual([]);
+      });
+    },
+  );
 
   it('shows no password, and no key', async () => {
     await inTemporaryFolder(async (folder) => {

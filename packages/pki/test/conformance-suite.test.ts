@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { join } from 'node:path';
 import {
   createCrossCertificate,
   createLineAuthority,
@@ -8,6 +9,7 @@ import {
   renewDeviceCertificate,
 } from '../src/index.ts';
 import { parseCertificates } from '../src/certificate.ts';
+import { openInventory } from '../src/inventory/index.ts';
 import {
   basicConstraints,
   der,
@@ -23,6 +25,8 @@ import {
   type CertificatePlan,
 } from './certificate-maker.ts';
 import { checkConformance, type ConformanceSubject } from './conformance.ts';
+import { inTemporaryFolder } from './fixtures.ts';
+import { createLine, deviceIds, issueIds, issueRequests, makeRequests } from './mass-source.ts';
 
 interface Issued {
   certificatePem: string;
@@ -52,6 +56,24 @@ describe('conforming to RFC 5280 besides', () => {
     const renewed = await renewDeviceCertificate(line, { previous: device.certificatePem });
     expectConformance(renewed, line, { kind: 'renewal', registrationId, previousDer: derOf(device) });
   });
+
+  it('renewals in mass, with keys made here and with requests', () =>
+    inTemporaryFolder(async (folder) => {
+      const inventory = await openInventory(join(folder, 'inventory.db'));
+      const line = await createLine();
+      const ids = deviceIds(3);
+      const order = { line, inventory, station: 'station-1', orderedBy: 'order 4711' };
+      const renewal = { ...order, renewEndingBefore: line.notAfter };
+      const first = await issueIds(ids, { ...order, validityDays: 10 });
+      const second = await issueIds(ids, { ...renewal, validityDays: 20 });
+      const third = await issueRequests(await makeRequests(ids), renewal);
+      for (const [index, registrationId] of ids.entries()) {
+        const [one, two, three] = [derOf(first[index]!), derOf(second[index]!), third[index]!];
+        expectConformance(second[index]!, line, { kind: 'renewal', registrationId, previousDer: one });
+        expectConformance(three, line, { kind: 'renewal', registrationId, previousDer: two });
+      }
+      await inventory.close();
+    }));
 
   it.each([
     ['1950', '1950-01-01T00:05:00Z'],

@@ -142,7 +142,7 @@ function checkAlgorithms({ outer, algorithm, publicKey }: Certificate, issuer: C
   const ownKey = hex(child(publicKey, 0).whole);
   const bits = child(publicKey, 1).content;
   const key = createPublicKey({ key: Buffer.from(publicKey.whole), format: 'der', type: 'spki' });
-  const { modulusLength = 0, publicExponent } = key.asymmetricKeyDetails ?? {};
+  const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
   const isRsa = ownKey.includes(oid.rsaEncryption);
   return [
     ...sayIf(hex(outer[1]?.whole ?? new Uint8Array()) !== hex(algorithm.whole), 'two signature algorithms (4.1.1.2)'),
@@ -150,8 +150,8 @@ function checkAlgorithms({ outer, algorithm, publicKey }: Certificate, issuer: C
     ...sayIf(!(ownKey in byKey), `key algorithm ${ownKey}`),
     ...sayIf(ownKey.includes(oid.ecPublicKey) && bits[1] !== 0x04, 'an elliptic point that is not uncompressed'),
     ...sayIf(
-      isRsa && (modulusLength < 2048 || publicExponent !== 65537n),
-      'a weak RSA key (Baseline Requirements 6.1.5)',
+      isRsa && (modulusLength < 2048 || publicExponent < 65537n || publicExponent % 2n === 0n),
+      'a weak RSA key (Baseline Requirements 6.1.5 and 6.1.6)',
     ),
   ];
 }

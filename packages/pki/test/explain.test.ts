@@ -60,8 +60,8 @@ describe('explain a good chain', () => {
 });
 
 describe('explain says of name constraints (RFC 5280 section 4.2.1.10)', () => {
-  const [dns, uri] = [0x82, 0x86];
-  const withName = (tag: number, name: string): Odd => ({
+  const [mail, dns, uri, ip, registeredId] = [0x81, 0x82, 0x86, 0x87, 0x88];
+  const withName = (tag: number, name: string | Uint8Array): Odd => ({
     extensions: [...forDevice, extension('2.5.29.17', sequence(der(tag, name)))],
   });
   it.each([
@@ -79,9 +79,50 @@ describe('explain says of name constraints (RFC 5280 section 4.2.1.10)', () => {
     ],
     [
       'that a kind of name is not judged, even where it may be permitted',
+      permitting(der(registeredId, '*')),
+      withName(registeredId, '*'),
+      'it limits names of the kind registeredID, which are not judged here.',
+    ],
+    [
+      'which e-mail address is not permitted',
+      permitting(der(mail, '.contoso.com')),
+      withName(mail, 'device-1@contoso.com'),
+      'the rfc822Name "device-1@contoso.com" is not among those that it permits.',
+    ],
+    [
+      'which URI is malformed',
       permitting(der(uri, 'contoso.com')),
-      withName(uri, 'https://contoso.com/device-1'),
-      'it limits names of the kind uniformResourceIdentifier, which are not judged here.',
+      withName(uri, 'urn:device-1'),
+      'the uniformResourceIdentifier "urn:device-1" is malformed, or of a form that can\'t be compared',
+    ],
+    [
+      'which IPv4 address is not permitted',
+      permitting(der(ip, Buffer.from('0a000000ff000000', 'hex'))),
+      withName(ip, Uint8Array.of(11, 0, 0, 1)),
+      'the iPAddress 11.0.0.1 is not among those that it permits.',
+    ],
+    [
+      'which IPv6 address is not permitted',
+      permitting(der(ip, Buffer.from('0a000000ff000000', 'hex'))),
+      withName(ip, Buffer.from('20010db8000000000000000000000001', 'hex')),
+      'the iPAddress 2001:0db8:0000:0000:0000:0000:0000:0001 is not among those that it permits.',
+    ],
+    [
+      'of which kind a malformed one is',
+      permitting(der(ip, Buffer.from('0a000000ff00ff00', 'hex'))),
+      withName(ip, Uint8Array.of(10, 0, 0, 1)),
+      'one of its constraints on names of the kind iPAddress is malformed.',
+    ],
+    [
+      'that an e-mail address in the name is no IA5String',
+      permitting(der(dns, 'contoso.com')),
+      {
+        name: sequence(
+          der(0x31, sequence(oid('2.5.4.3'), der(0x0c, 'device-1'))),
+          der(0x31, sequence(oid('1.2.840.113549.1.9.1'), der(0x0c, 'a@contoso.com'))),
+        ),
+      },
+      'the e-mail address in its name is no IA5String',
     ],
     [
       'that they are too many',
@@ -99,6 +140,12 @@ describe('explain says of name constraints (RFC 5280 section 4.2.1.10)', () => {
       'it has too many name constraints for so many names.',
     ],
     ["that they can't be read", extension('2.5.29.30', Uint8Array.of(1, 2, 3), true), {}, "can't be read."],
+    [
+      "that they can't be read to their end",
+      extension('2.5.29.30', Buffer.concat([sequence(), sequence()]), true),
+      {},
+      "can't be read.",
+    ],
   ])('%s', async (_words, constraints, device, words) => {
     const { chain } = makeChain({ line: { extensions: [...authority(0), constraints] }, device });
     const { findings, isValid } = await look(chain);
@@ -302,6 +349,28 @@ describe('explain warns of what Azure is not known to take, and still calls the 
     ['a space', 'device 1', '" " is not allowed'],
   ])('of a common name that is no registration ID: %s', async (_name, name, words) => {
     await warning({ device: { name } }, 0, 'CHAIN_REGISTRATION_ID', words);
+  });
+
+  it('of a registration ID in other letters, which nobody documents as refused', async () => {
+    for (const [name, registrationId] of [
+      ['device-1', 'Device-1'],
+      ['DEVICE-1', 'device-1'],
+    ]) {
+      const { chain } = makeChain({ device: { name: name! } });
+      const { isValid, findings } = await look(chain, { registrationId: registrationId! });
+      expect(isValid).toBe(true);
+      expect(findings).toMatchObject([
+        {
+          code: 'CHAIN_REGISTRATION_ID_CASE',
+          severity: 'warning',
+          certificateIndex: 0,
+          azure: { errorCode: undefined, basis: 'assumed' },
+        },
+      ]);
+      expect(findings[0]?.message).toContain(JSON.stringify(registrationId));
+    }
+    const { chain } = makeChain({ device: { name: '\u212aelvin' } });
+    expect(codesOf(await look(chain, { registrationId: 'kelvin' }))).toEqual(['CHAIN_REGISTRATION_ID']);
   });
 
   it('of no common name', async () => {

@@ -9,6 +9,8 @@ import { createSoftwareKey } from '../src/custody/software-key.ts';
 import { commonNameOnly } from '../src/distinguished-name.ts';
 import {
   engine,
+  KeyUsageFlags,
+  KeyUsagesExtension,
   Pkcs10CertificateRequestGenerator,
   type Extension,
   type Name,
@@ -21,10 +23,13 @@ import {
   PkiError,
   type CertificateAuthority,
   type DeviceCredential,
+  type KeyAlgorithm,
   type PkiErrorCode,
   type SoftwareSigningKey,
 } from '../src/index.ts';
+import { privateKeyToPem } from '../src/private-key.ts';
 import { authorityExtensions, deviceExtensions } from '../src/profile.ts';
+import { planValidity } from '../src/validity.ts';
 
 export const password = 'Sesame-é-17';
 
@@ -105,6 +110,32 @@ export function toPem(...certificates: TestCertificate[]): string {
 /** A key pair as @peculiar/x509's own generators take it. */
 export async function makeWebKeys(): Promise<webcrypto.CryptoKeyPair> {
   return engine.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify']);
+}
+
+/** Who receives sealed bundles. */
+export interface Station {
+  certificatePem: string;
+  privateKeyPem: string;
+}
+
+/** Its certificate is signed by itself, and good for 30 days. */
+export async function makeStation(
+  options: { keyAlgorithm?: KeyAlgorithm; usage?: KeyUsageFlags; now?: Date } = {},
+): Promise<Station> {
+  const { keyAlgorithm = 'P-256', now } = options;
+  const key = await createSoftwareKey({ keyAlgorithm });
+  const { keyAgreement, keyEncipherment } = KeyUsageFlags;
+  const usage = options.usage ?? (keyAlgorithm.startsWith('P-') ? keyAgreement : keyEncipherment);
+  const certificate = await signCertificate(
+    { certificate: undefined, key },
+    {
+      subject: commonNameOnly('Station 4'),
+      publicKeyDer: key.publicKeyDer,
+      validity: planValidity({ validityDays: 30, now }),
+      extensions: [new KeyUsagesExtension(usage, true)],
+    },
+  );
+  return { certificatePem: chainToPem([certificate]), privateKeyPem: privateKeyToPem(key.keyObject) };
 }
 
 /** A certificate request as a device makes it. */

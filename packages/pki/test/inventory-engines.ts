@@ -23,6 +23,8 @@ export interface InventoryPlace {
   open(options?: InventoryOptions): Promise<Inventory>;
   /** What somebody could do who gets at the database itself, past the inventory. */
   attack(sql: string): Promise<void>;
+  /** What this engine offers to such a person besides UPDATE and DELETE. */
+  bypasses: readonly string[];
   /** The first thing that such a person would do. */
   removeGuards(): Promise<void>;
 }
@@ -56,9 +58,22 @@ function libsqlPlace(path: string): InventoryPlace {
   return {
     location: path,
     open: (options) => openInventory(path, options),
+    bypasses: [
+      "REPLACE INTO audit_entry SELECT sequence, at, action, first_id, last_id, line, line_key_identifier, station, 'x', detail, digest, hash FROM audit_entry WHERE sequence = 2",
+      ...[
+        "id, 'x', 1, randomblob(20)",
+        "1000, 'x', 1, serial_number",
+        '1000, registration_id, generation, randomblob(20)',
+      ].map(
+        (key) =>
+          `REPLACE INTO certificate SELECT ${key}, key_identifier, thumbprint_sha1, thumbprint_sha256, not_before, not_after, issued_in, state, changed_in FROM certificate WHERE id = 3`,
+      ),
+    ],
     async removeGuards() {
       await this.attack(
-        'DROP TRIGGER audit_entry_kept; DROP TRIGGER audit_entry_fixed; DROP TRIGGER certificate_kept; DROP TRIGGER certificate_fixed;',
+        ['kept', 'fixed', 'new']
+          .map((name) => `DROP TRIGGER audit_entry_${name}; DROP TRIGGER certificate_${name};`)
+          .join(''),
       );
     },
     async attack(sql) {
@@ -76,6 +91,11 @@ function postgresPlace(connectionString: string): InventoryPlace {
   return {
     location: connectionString,
     open: (options) => openPostgresInventory(connectionString, options),
+    bypasses: [
+      'TRUNCATE audit_entry',
+      'TRUNCATE certificate',
+      "INSERT INTO certificate SELECT * FROM certificate WHERE id = 3 ON CONFLICT (id) DO UPDATE SET registration_id = 'x'",
+    ],
     async removeGuards() {
       await this.attack('DROP TRIGGER audit_entry_fixed ON audit_entry; DROP TRIGGER certificate_fixed ON certificate');
     },

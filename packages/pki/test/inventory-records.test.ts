@@ -50,6 +50,18 @@ describeOnBothEngines('inventory', (createPlace) => {
     await again.close();
   });
 
+  it('is made where it is missing, unless it must be there', async () => {
+    const place = await createPlace();
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      await expectRefusal(place.open({ mustExist: true }), 'ERR_PKI_INVENTORY_UNAVAILABLE', /no inventory/);
+    }
+    await (await place.open()).close();
+    const inventory = await place.open({ mustExist: true });
+    await issue(inventory, certificateOf('a'));
+    expect((await inventory.verifyAudit()).certificates).toBe(1);
+    await inventory.close();
+  });
+
   it('refuses a registration ID that another station has issued, and writes nothing of the batch', async () => {
     const place = await createPlace();
     const [one, two] = [await place.open(), await place.open()];
@@ -106,12 +118,44 @@ describeOnBothEngines('inventory', (createPlace) => {
     const renewal = certificateOf('a', { replaces: old });
     const [renewed] = await issue(inventory, renewal);
     expect(renewed).toMatchObject({ generation: 2, state: 'issued' });
+    await inventory.record({ ...responsible, delivered: [{ first: 2, last: 2 }] });
     expect((await collect(inventory.find()))[0]).toMatchObject({ state: 'renewed', renewedBy: renewal.serialNumber });
     await expectRefusal(
       issue(inventory, certificateOf('a', { replaces: old })),
       'ERR_PKI_ALREADY_ISSUED',
       /"a"|two of these/,
     );
+    await inventory.close();
+  });
+
+  it('keeps a certificate in use until the next one is delivered, however often that is interrupted', async () => {
+    const inventory = await (await createPlace()).open();
+    const [old] = await issue(inventory, certificateOf('a'), certificateOf('other'));
+    await inventory.record({ ...responsible, delivered: [{ first: 1, last: 2 }] });
+    const [lost] = await issue(inventory, certificateOf('a', { replaces: old }));
+    const found = async (): Promise<string[]> =>
+      (await inventory.history('a')).certificates.map(
+        ({ generation, state, renewedBy }) => `${generation} ${state} ${renewedBy ?? '-'}`,
+      );
+    expect(await found()).toEqual([`1 delivered ${lost!.serialNumber}`, '2 issued -']);
+    const [next] = await issue(inventory, certificateOf('a', { replaces: lost }));
+    const by = next!.serialNumber;
+    expect(await found()).toEqual([`1 delivered ${by}`, `2 abandoned ${by}`, '3 issued -']);
+    await inventory.record({ ...responsible, delivered: [{ first: 3, last: 4 }] });
+    expect(await found()).toEqual([`1 renewed ${by}`, `2 abandoned ${by}`, '3 delivered -']);
+    expect((await inventory.findCurrent(['other'])).get('other')).toMatchObject({ state: 'delivered' });
+    expect((await inventory.verifyAudit()).problems).toEqual([]);
+    await inventory.close();
+  });
+
+  it('keeps the old certificate in use where the next one is revoked before it is delivered', async () => {
+    const inventory = await (await createPlace()).open();
+    const [old] = await issue(inventory, certificateOf('a'));
+    await inventory.record({ ...responsible, delivered: [{ first: 1, last: 1 }] });
+    const [next] = await issue(inventory, certificateOf('a', { replaces: old }));
+    await inventory.revoke({ ...responsible, serialNumber: next!.serialNumber, reason: 'keyCompromise' });
+    await inventory.record({ ...responsible, delivered: [{ first: 2, last: 2 }] });
+    expect((await collect(inventory.find())).map(({ state }) => state)).toEqual(['delivered', 'revoked']);
     await inventory.close();
   });
 
@@ -186,6 +230,7 @@ describeOnBothEngines('inventory', (createPlace) => {
     const [old] = await issue(inventory, certificateOf('a'), certificateOf('b'));
     await inventory.record({ ...responsible, delivered: [{ first: 1, last: 2 }] });
     const [renewed] = await issue(inventory, certificateOf('a', { replaces: old }));
+    await inventory.record({ ...responsible, delivered: [{ first: 3, last: 3 }] });
     await inventory.revoke({
       station: 'office',
       orderedBy: 'incident 5',
@@ -197,11 +242,14 @@ describeOnBothEngines('inventory', (createPlace) => {
     expect(events.map(({ action, orderedBy, detail }) => [action, orderedBy, detail])).toEqual([
       ['issued', 'order 4711', undefined],
       ['delivered', 'order 4711', undefined],
-      ['renewed', 'order 4711', undefined],
       ['issued', 'order 4711', undefined],
+      ['delivered', 'order 4711', undefined],
+      ['renewed', 'order 4711', undefined],
       ['revoked', 'incident 5', 'keyCompromise'],
     ]);
-    expect(events.map(({ at }) => at.getTime())).toEqual([1, 2, 3, 3, 4].map((step) => start.getTime() + step * 1000));
+    expect(events.map(({ at }) => at.getTime())).toEqual(
+      [1, 2, 3, 4, 4, 5].map((step) => start.getTime() + step * 1000),
+    );
     await expectRefusal(inventory.history('nobody'), 'ERR_PKI_NOT_IN_INVENTORY', /nobody/);
     await inventory.close();
   });
@@ -238,15 +286,14 @@ describeOnBothEngines('inventory', (createPlace) => {
   it('lets one program at a time issue as a station', async () => {
     const place = await createPlace();
     const [one, two] = [await place.open(), await place.open()];
-    const release = await one.claimStation('station-1');
+    const claim = await one.claimStation('station-1');
     await expectRefusal(two.claimStation('station-1'), 'ERR_PKI_STATION_BUSY', /station-1/);
-    await (
-      await two.claimStation('station-2')
-    )();
-    await release();
-    await (
-      await two.claimStation('station-1')
-    )();
+    const other = await two.claimStation('station-2');
+    await other.release();
+    await claim.release();
+    const again = await two.claimStation('station-1');
+    again.check();
+    await again.release();
     await one.close();
     await two.close();
   });

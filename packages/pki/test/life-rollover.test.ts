@@ -158,6 +158,14 @@ describe('the plan for a line', () => {
       isCompromised: true,
     });
     expect(first?.input).toMatchObject({ certificatePem: next.certificatePem, secondaryCertificatePem: null });
+    expect(rest[0]).toMatchObject({
+      action: 'ensureEnrollmentGroup',
+      input: {
+        enrollmentGroupId: `compromised-${line.serialNumber}`,
+        certificatePem: line.certificatePem,
+        provisioningStatus: 'disabled',
+      },
+    });
     expect(rest.map(({ action }) => action)).toContain('disableDevices');
     expect(rest.find(({ action }) => action === 'revokeAuthority')?.input).toMatchObject({ reason: 'cACompromise' });
   });

@@ -17,11 +17,13 @@ import {
   thumbprints,
   verifyChain,
 } from '../src/index.ts';
+import { readElement, readElements } from '../src/der.ts';
 import { encodePem } from '../src/pem.ts';
 import { derivePkcs12Key } from '../src/pkcs12-key.ts';
 import { parseCertificates } from '../src/certificate.ts';
 import { der, extension, makeRaw, nameOf, octets, oid, sequence } from './certificate-maker.ts';
 import { createFactory } from './fixtures.ts';
+import { issueRequests } from './mass-source.ts';
 import { bombs, mutate, tlv } from './mutation.ts';
 
 const { root, line, device } = await createFactory();
@@ -88,8 +90,13 @@ const limiting = makeRaw({
     extension(
       '2.5.29.30',
       sequence(
-        der(0xa0, sequence(der(0x82, 'contoso.com'))),
-        der(0xa1, sequence(der(0xa4, nameOf('Nobody'))), sequence(der(0x81, 'fabrikam.com'))),
+        der(0xa0, sequence(der(0x82, 'contoso.com')), sequence(der(0x87, Uint8Array.of(10, 0, 0, 0, 255, 0, 0, 0)))),
+        der(
+          0xa1,
+          ...[der(0xa4, nameOf('Nobody')), der(0x81, 'fabrikam.com'), der(0x86, '.fabrikam.com')].map((base) =>
+            sequence(base),
+          ),
+        ),
       ),
       true,
     ),
@@ -98,7 +105,15 @@ const limiting = makeRaw({
 const limited = makeRaw({
   name: 'device-1',
   issuer: limiting,
-  extensions: [extension('2.5.29.17', sequence(der(0x82, 'a.contoso.com'), der(0x86, 'urn:a')))],
+  extensions: [
+    extension(
+      '2.5.29.17',
+      sequence(
+        ...[der(0x81, 'a@contoso.com'), der(0x82, 'a.contoso.com')],
+        ...[der(0x86, 'https://contoso.com/a'), der(0x87, Uint8Array.of(10, 0, 0, 1))],
+      ),
+    ),
+  ],
 });
 const readers: Readonly<Record<string, { good: Uint8Array; run: (bytes: Buffer) => unknown }>> = {
   'certificate, DER': { good: certificate, run: (bytes) => thumbprints(bytes) },
@@ -113,7 +128,7 @@ const readers: Readonly<Record<string, { good: Uint8Array; run: (bytes: Buffer) 
   'name constraints, explained': { good: limiting.der, run: (bytes) => explain([limited.der, bytes]) },
   'names under constraints, explained': { good: limited.der, run: (bytes) => explain([bytes, limiting.der]) },
   'certificate to be renewed': { good: certificate, run: (bytes) => renewDeviceCertificate(line, { previous: bytes }) },
-  'request, DER': { good: request, run: (bytes) => signDeviceRequest(line, bytes) },
+  'request, DER': { good: request, run: (bytes) => signDeviceRequest(line, bytes, { allow: 'any' }) },
   'revocation list, DER': { good: crl.crlDer, run: (bytes) => readCrl(bytes) },
   'revocation list, explained': {
     good: crl.crlDer,
@@ -146,6 +161,55 @@ describe('malformed input by the thousand ends in one of our errors, soon', () =
       const before = process.memoryUsage().rss;
       await runAll(bombs(), run, 4000);
       expect((process.memoryUsage().rss - before) / 2 ** 20).toBeLessThan(700);
+    },
+    240_000,
+  );
+});
+
+describe('malformed requests by the thousand, in mass', () => {
+  const refusal = 'refused';
+  const [info] = readElements(request, readElement(request, 0)!)!;
+  const signed = request.subarray(info!.from, info!.end);
+
+  /** Around a part that was damaged before its key signed it. */
+  async function sign(part: Uint8Array): Promise<Uint8Array> {
+    const algorithm = sequence(oid('1.2.840.10045.4.3.2'));
+    return sequence(part, algorithm, der(0x03, Uint8Array.of(0), await key.sign(part)));
+  }
+
+  it.each<[string, () => Uint8Array[] | Promise<Uint8Array[]>, number]>([
+    ['damaged on their way', () => [...mutate(request, 1000, 7)].map(({ bytes }) => bytes), 10],
+    [
+      'with other attributes, signed as they are',
+      () => {
+        const [version, subject, publicKey] = readElements(signed, readElement(signed, 0)!)!.map(({ from, end }) =>
+          signed.subarray(from, end),
+        ) as [Buffer, Buffer, Buffer];
+        return Promise.all(
+          ['', '0505', '0500', '3000', '30050c0161', '300906032a030431020c05', '300906032a030431020c00'].map((hex) =>
+            sign(sequence(version, subject, publicKey, der(0xa0, Buffer.from(hex, 'hex')))),
+          ),
+        );
+      },
+      1,
+    ],
+    ['signed as they are', () => Promise.all([...mutate(signed, 1000, 8)].map(({ bytes }) => sign(bytes))), 10],
+  ])(
+    'end as on the ordinary path, which reads them with other code: %s',
+    async (_name, damage, least) => {
+      const requests = [request, ...(await damage())].map((csr) => ({ csr }));
+      const ordinary: string[] = [];
+      for (const { csr } of requests) {
+        const answer = signDeviceRequest(line, csr, { allow: 'any' }).then(({ registrationId }) => registrationId);
+        ordinary.push(await answer.catch((error: unknown) => (error instanceof PkiError ? refusal : String(error))));
+      }
+      const mass: string[] = [];
+      const taken = await issueRequests(requests, { line, onRefused: ({ index }) => void (mass[index] = refusal) });
+      // What wasn't refused comes in its order.
+      for (const { registrationId } of taken) mass[requests.findIndex((_, index) => !(index in mass))] = registrationId;
+      expect(mass).toEqual(ordinary);
+      expect(ordinary[0]).toBe('thermostat-1');
+      expect(ordinary.filter((answer) => answer !== refusal).length).toBeGreaterThan(least);
     },
     240_000,
   );

@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import {
   createLineAuthority,
   createRootAuthority,
@@ -11,7 +13,8 @@ import {
   type RequestItem,
 } from '../src/index.ts';
 import { Name } from '../src/engine.ts';
-import { expectCode, makeRequest } from './fixtures.ts';
+import { openInventory } from '../src/inventory/index.ts';
+import { expectCode, inTemporaryFolder, makeRequest } from './fixtures.ts';
 import { collect, expectRefusal } from './inventory-engines.ts';
 import { createLine, deviceIds, issueIds, issueRequests, makeRequests } from './mass-source.ts';
 
@@ -166,7 +169,7 @@ describe('issueMany', () => {
     const der = Buffer.from(String(request!.csr).replace(/-----.*-----|\s/g, ''), 'base64');
     const point = der.indexOf(Buffer.from('034200', 'hex')) + 4;
     der[point + 40]! ^= 1;
-    const refusal = collect(issueMany([{ csr: der }], { line: await createLine(), threads: 0 }));
+    const refusal = collect(issueMany([{ csr: der }], { line: await createLine(), threads: 0, allow: 'any' }));
     await expect(refusal).rejects.toMatchObject({
       code: expect.stringMatching(/^ERR_PKI_CSR_(SIGNATURE|UNREADABLE)$/) as unknown,
     });
@@ -187,6 +190,33 @@ describe('issueMany', () => {
     expect(devices).toHaveLength(5);
     await expectRefusal((async () => devices[0]!.privateKeyPem)(), 'ERR_PKI_KEY_WIPED', /device-0/);
   });
+
+  it('leaves no key and no certificate in the file of the inventory', () =>
+    inTemporaryFolder(async (folder) => {
+      const inventory = await openInventory(join(folder, 'inventory.db'));
+      const devices = await issueIds(deviceIds(20), { line: await createLine(), inventory, orderedBy: 'order 4711' });
+      // Before it is closed: what the database keeps beside its file is there too.
+      const names = await readdir(folder);
+      const files = Buffer.concat(await Promise.all(names.map((name) => readFile(join(folder, name)))));
+      await inventory.close();
+      expect(files.includes('device-19')).toBe(true);
+      for (const { privateKeyPem, certificatePem } of devices) {
+        const { d = '' } = createPrivateKey(privateKeyPem).export({ format: 'jwk' });
+        const scalar = Buffer.from(d, 'base64url');
+        const signature = new X509Certificate(certificatePem).raw.subarray(-60);
+        for (const octets of [scalar, signature]) {
+          for (const form of [
+            octets,
+            octets.toString('hex'),
+            octets.toString('base64'),
+            octets.toString('base64url'),
+          ]) {
+            expect(files.includes(form)).toBe(false);
+          }
+        }
+      }
+      expect(files.includes('-----BEGIN')).toBe(false);
+    }));
 
   it('wipes a key for good', async () => {
     const line = await createLine();

@@ -7,7 +7,7 @@ import {
   type IssueProgress,
   type RefusedItem,
 } from '../src/index.ts';
-import type { Inventory } from '../src/inventory/index.ts';
+import type { Inventory, StationClaim } from '../src/inventory/index.ts';
 import { collect, describeOnBothEngines, expectRefusal } from './inventory-engines.ts';
 import { createLine, deviceIds, issueIds, issueRequests, makeRequests } from './mass-source.ts';
 
@@ -30,12 +30,12 @@ async function interrupt(
 
 /** A connection that can be cut: then it gives up the station, as the operating system makes a killed process do. */
 async function cuttable(inventory: Inventory): Promise<{ inventory: Inventory; cut: () => Promise<void> }> {
-  let release: (() => Promise<void>) | undefined;
-  const claimStation = async (station: string): Promise<() => Promise<void>> => {
-    release = await inventory.claimStation(station);
-    return release;
+  let claim: StationClaim | undefined;
+  const claimStation = async (station: string): Promise<StationClaim> => {
+    claim = await inventory.claimStation(station);
+    return claim;
   };
-  return { inventory: { ...inventory, claimStation }, cut: async () => release?.() };
+  return { inventory: { ...inventory, claimStation }, cut: async () => claim?.release() };
 }
 
 async function states(inventory: Inventory): Promise<string[]> {

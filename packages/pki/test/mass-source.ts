@@ -44,6 +44,7 @@ export function issueIds(
   return collect(issueMany(ids, { threads: 0, ...options }));
 }
 
+/** As issueIds; of any device, unless the options say otherwise. */
 export function issueRequests(requests: Iterable<RequestItem>, options: IssueManyOptions): Promise<IssuedDevice[]> {
-  return collect(issueMany(requests, { threads: 0, ...options }));
+  return collect(issueMany(requests, { threads: 0, allow: 'any', ...options }));
 }

@@ -9,6 +9,7 @@ import {
   createLineAuthority,
   createRootAuthority,
   createSoftwareKey,
+  issueMany,
   openAuthority,
   signAuthorityRequest,
   signDeviceRequest,
@@ -18,6 +19,7 @@ import {
 } from '../src/index.ts';
 import { authorityExtensions } from '../src/profile.ts';
 import { createFactory, expectCode, inTemporaryFolder, makeRequest } from './fixtures.ts';
+import { collect } from './inventory-engines.ts';
 import { itWithOpenSsl, openSsl } from './openssl-cli.ts';
 
 const registrationId = 'thermostat-2';
@@ -61,6 +63,7 @@ describe("a device's request", () => {
     ['a list', ['thermostat-1', registrationId]],
     ['a rule', (id) => id.startsWith('thermostat-')],
     ['a rule that has to ask', async (id) => Promise.resolve(id === registrationId)],
+    ['the word for all', 'any'],
   ])('is signed when it is allowed by %s', async (_name, allow) => {
     const { line } = await createFactory();
     const { pem } = await makeRequest(`CN=${registrationId}`);
@@ -78,6 +81,17 @@ describe("a device's request", () => {
     const { pem } = await makeRequest(`CN=${registrationId}`);
     const error = await expectCode(signDeviceRequest(line, pem, { allow }), 'ERR_PKI_REGISTRATION_ID_NOT_ALLOWED');
     expect(error.message).toContain('"thermostat-2"');
+  });
+
+  it('fail: nobody has said which device it may be for', async () => {
+    const { line } = await createFactory();
+    const { pem } = await makeRequest(`CN=${registrationId}`);
+    await expect(signDeviceRequest(line, pem, {})).rejects.toThrow(TypeError);
+    await expect(signDeviceRequest(line, pem, { validityDays: 10 })).rejects.toThrow(/registrationId, allow/);
+    await expect(collect(issueMany([{ csr: pem }], { line, threads: 0 }))).rejects.toThrow(TypeError);
+    await expect(signDeviceRequest(line, pem, { registrationId })).resolves.toMatchObject({ registrationId });
+    const named = issueMany([{ csr: pem, registrationId }], { line, threads: 0 });
+    await expect(collect(named)).resolves.toMatchObject([{ registrationId }]);
   });
 
   it('is not looked up in the rule before its name is known to be one', async () => {
@@ -98,7 +112,7 @@ describe("a device's request", () => {
       const keyPath = join(folder, 'key.pem');
       await writeFile(keyPath, device.privateKeyPem, { mode: 0o600 });
       const csr = openSsl(['req', '-new', '-key', keyPath, '-subj', `/CN=${registrationId}`, ...options]);
-      const signed = signDeviceRequest(line, csr);
+      const signed = signDeviceRequest(line, csr, { allow: 'any' });
       if (code) await expectCode(signed, code);
       else await expect(signed).resolves.toMatchObject({ registrationId });
     }),
@@ -110,12 +124,12 @@ describe("a device's request", () => {
     for (let at = 0; at < der.length; at += 1) {
       const damaged = Uint8Array.from(der);
       damaged[at] = (damaged[at] ?? 0) ^ 0xff;
-      const error = await signDeviceRequest(line, damaged).then(
+      const error = await signDeviceRequest(line, damaged, { allow: 'any' }).then(
         () => undefined,
         (reason: unknown) => reason as { code?: string },
       );
       expect(error?.code).toMatch(/^ERR_PKI_(?:CSR|REGISTRATION_ID|KEY_ALGORITHM)/);
-      await expectCode(signDeviceRequest(line, der.subarray(0, at)), 'ERR_PKI_CSR_UNREADABLE');
+      await expectCode(signDeviceRequest(line, der.subarray(0, at), { allow: 'any' }), 'ERR_PKI_CSR_UNREADABLE');
     }
   });
 });

@@ -8,7 +8,7 @@ import type { ProxySettings } from '../network/proxy-settings.ts';
 import type { TransportChoice } from '../network/transport-choice.ts';
 import type { HubAddress } from '../protocol/hub-session.ts';
 import type { ProvisioningService } from '../protocol/provision.ts';
-import type { CertificateRenewalOptions } from '../renewal/certificate-renewal.ts';
+import type { CertificateRenewalOptions } from '../renewal/renewal-options.ts';
 import type { RenewalEvent } from '../renewal/renewal-event.ts';
 import type { OutboxOptions } from '../telemetry/outbox-options.ts';
 import type { DesiredDefinition } from '../twin/define-twin.ts';
@@ -78,7 +78,7 @@ export interface DeviceAgentOptions {
   readonly renewal?: RenewalOptions;
   /** Limits and shape of the telemetry on disk; docs/outbox.md. */
   readonly outbox?: OutboxOptions;
-  /** Handles a cloud-to-device message. One whose handler fails is handed over again on the next connection. */
+  /** Handles a cloud-to-device message. One whose handler fails is handed over again after a wait. */
   readonly onMessage?: MessageHandler;
   /** Time-out and attempts of `onMessage`. */
   readonly messages?: MessageHandling;

@@ -94,23 +94,14 @@ export class AgentRun {
 
   /** @throws {DeviceAgentError} ERR_AGENT_COMMAND, ERR_AGENT_STATE */
   reprovision(request: ReprovisionRequest, reason: string): void {
-    const { idScope, endpoint } = readReprovisionRequest(request);
-    if (!this.#finder.canProvision) {
-      throw new DeviceAgentError(
-        'ERR_AGENT_COMMAND',
-        `${this.#options.agent.identity.registrationId} was given its hub: there is no DPS to ask.`,
-        { advice: 'Start it with an ID scope.' },
-      );
-    }
-    if (idScope !== undefined) this.#finder.moveTo({ idScope, ...(endpoint !== undefined && { endpoint }) });
-    // What is being answered goes out first.
-    setImmediate(() => this.#loop.redirect('dps', reason));
+    this.#takeOrder(request, reason);
   }
 
   /** Delivers what it can within the time, in milliseconds, and lets `run` come to its end. */
   async end(graceMs: number): Promise<void> {
     if (this.#isEnding) return;
     this.#isEnding = true;
+    this.work.takeNoMore();
     if (this.#session) {
       const timeout = new AbortController();
       await Promise.race([this.work.sender.empty(), this.#options.clock.delay(graceMs, timeout.signal)]);
@@ -161,11 +152,26 @@ export class AgentRun {
     });
   }
 
+  /** On disk before it is answered: a process that ends right after has promised it. */
+  #takeOrder(request: ReprovisionRequest, reason: string, mark: () => void = () => undefined): void {
+    const { idScope, endpoint } = readReprovisionRequest(request);
+    if (!this.#finder.canProvision) {
+      throw new DeviceAgentError(
+        'ERR_AGENT_COMMAND',
+        `${this.#options.agent.identity.registrationId} was given its hub: there is no DPS to ask.`,
+        { advice: 'Start it with an ID scope.' },
+      );
+    }
+    if (idScope === undefined) this.#finder.askAgain(reason, mark);
+    else this.#finder.moveTo({ idScope, ...(endpoint !== undefined && { endpoint }) }, mark);
+    // What is being answered goes out first.
+    setImmediate(() => this.#loop.redirect('dps', reason));
+  }
+
   /** A twin that DPS makes anew brings the same order again. */
   #obeyOnce(value: JsonObject, reason: string): void {
     if (JSON.stringify(this.#store.get('reprovision-order')) === JSON.stringify(value)) return;
-    this.reprovision(value, reason);
-    this.#store.put('reprovision-order', value);
+    this.#takeOrder(value, reason, () => this.#store.put('reprovision-order', value));
   }
 
   #createLoop(): ConnectionLoop {
@@ -180,6 +186,7 @@ export class AgentRun {
       canProvision,
       keptHub: () => this.#finder.kept(),
       isMoving: () => this.#finder.isMoving,
+      order: () => this.#finder.order,
       register: (reason) => {
         this.#used = this.#credentials.current();
         return this.#finder.register(reason);

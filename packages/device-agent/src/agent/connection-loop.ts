@@ -19,6 +19,8 @@ export interface ConnectionLoopOptions {
   readonly keptHub: () => FoundHub | undefined;
   /** Another DPS is to be asked, and hasn't answered yet: no hub is gone to before it has, or is given up. */
   readonly isMoving: () => boolean;
+  /** Why DPS is to be asked before the kept hub is gone to, where an earlier life was told to and didn't come to it. */
+  readonly order: () => string | undefined;
   /** Asks DPS. */
   readonly register: (reason: string) => Promise<FoundHub>;
   /** Resolves when connected; `lost` resolves with the error that ends the connection. */
@@ -81,7 +83,7 @@ export class ConnectionLoop {
           return this.#end(decision.state, lastError(decision, error, reconnection.attempt));
         }
         course = { to: decision.to, reason: `${decision.why}: ${error.message}` };
-        this.#phase.enter('waiting', error.message);
+        this.#phase.enter('waiting', error.message, error);
         this.#options.onState(decision.state, error);
         this.#options.onRetry(decision, error);
         await this.#wait(decision.afterMs);
@@ -132,9 +134,8 @@ export class ConnectionLoop {
   }
 
   #firstCourse(): Course {
-    return this.#options.isMoving()
-      ? { to: 'dps', reason: 'it was told to move' }
-      : { to: 'hub', reason: 'no assignment is kept' };
+    const order = this.#options.order();
+    return order === undefined ? { to: 'hub', reason: 'no assignment is kept' } : { to: 'dps', reason: order };
   }
 
   /** It may come at any moment, and waits until it is taken. */
@@ -153,7 +154,7 @@ export class ConnectionLoop {
   }
 
   #end(state: ConnectionState, error: DeviceAgentError | undefined): DeviceAgentError | undefined {
-    this.#phase.enter('stopped', error?.message ?? 'stop');
+    this.#phase.enter('stopped', error?.message ?? 'stop', error);
     this.#options.onState(state, error);
     return error;
   }

@@ -1,12 +1,9 @@
 import type { Clock } from '../clock.ts';
 import type { DeviceIdentity } from '../identity/device-identity.ts';
-import {
-  CertificateRenewal,
-  type CredentialProof,
-  type CertificateRenewalOptions,
-} from '../renewal/certificate-renewal.ts';
+import { CertificateRenewal } from '../renewal/certificate-renewal.ts';
 import { certificateReport } from '../renewal/certificate-report.ts';
 import type { RenewalEvent } from '../renewal/renewal-event.ts';
+import type { CertificateRenewalOptions, CredentialProof } from '../renewal/renewal-options.ts';
 import type { JsonObject } from '../twin/merge-patch.ts';
 import type { RenewalOptions } from './agent-options.ts';
 

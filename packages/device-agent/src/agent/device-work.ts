@@ -61,7 +61,7 @@ export class DeviceWork {
   constructor(store: StateStore, options: WorkOptions) {
     const { clock, random, onEvent, onDesired } = options;
     this.#options = options;
-    this.outbox = new Outbox(store, options.outbox, onEvent);
+    this.outbox = new Outbox(store, { ...options.outbox, clock }, onEvent);
     this.sender = new TelemetrySender(this.outbox, { ...options.outbox, clock, onEvent });
     this.#methods = createMethods(options.methods, clock);
     this.#inbox = new Inbox({ ...options.messages, store, handle: options.onMessage, onEvent, clock });
@@ -83,6 +83,12 @@ export class DeviceWork {
     this.#twin.disconnected();
   }
 
+  /** Begins no message and no desired change any more; what was begun may come to its end. */
+  takeNoMore(): void {
+    this.#inbox.takeNoMore();
+    this.#twin.takeNoMore();
+  }
+
   /** Cuts the handlers that still run; resolves when nothing is written any more. */
   async end(): Promise<void> {
     this.sender.end();
@@ -92,7 +98,7 @@ export class DeviceWork {
   }
 
   async add(message: TelemetryMessage): Promise<string> {
-    const { messageId } = await this.outbox.add(message, this.#options.clock.now());
+    const { messageId } = await this.outbox.add(message);
     return messageId;
   }
 

@@ -18,7 +18,7 @@ export type ProvisioningEvent =
   | { readonly type: 'move-refused'; readonly idScope: string; readonly error: DeviceAgentError };
 
 export interface HubFinderOptions {
-  readonly store: Pick<StateStore, 'database' | 'get' | 'put' | 'remove'>;
+  readonly store: Pick<StateStore, 'database' | 'get' | 'put' | 'remove' | 'transaction'>;
   /** The configuration: a DPS to ask, or a hub. */
   readonly connectTo: ProvisioningService | HubAddress;
   readonly register: (service: ProvisioningService) => Promise<Assignment>;
@@ -38,14 +38,21 @@ interface Move extends ProvisioningService {
   readonly tries: number;
 }
 
+/** An order to ask DPS again that it hasn't answered yet. */
+interface Order {
+  readonly reason: string;
+  readonly tries: number;
+}
+
 const assignmentName = 'assignment';
 const moveName = 'move-to';
+const orderName = 'ask-dps';
 
 /** Answers that speak against the device itself; others say nothing about what DPS would decide. */
 const refusals: readonly DeviceAgentErrorCode[] = ['ERR_AGENT_DPS_REFUSED', 'ERR_AGENT_DPS_DISABLED'];
 
-/** Unanswered tries after which a move to another DPS is given up. */
-const movesUntilGivenUp = 5;
+/** Unanswered tries after which a move to another DPS, or an order to ask again, is given up. */
+const triesUntilGivenUp = 5;
 
 /**
  * Knows the device's hub: the kept assignment, or what DPS answers; and moves the device from one DPS to another. It reads the
@@ -55,6 +62,7 @@ export class HubFinder {
   readonly #options: HubFinderOptions;
   #kept: KeptAssignment | undefined;
   #move: Move | undefined;
+  #order: Order | undefined;
 
   /** @throws {DeviceAgentError} ERR_AGENT_STATE */
   constructor(options: HubFinderOptions) {
@@ -66,6 +74,7 @@ export class HubFinder {
     // A device whose configuration names another DPS instance must not go on to the old one's hub, nor where it was told to then.
     this.#kept = kept?.configuredIdScope === connectTo.idScope ? kept : undefined;
     this.#move = move?.configuredIdScope === connectTo.idScope ? move : undefined;
+    this.#order = store.get(orderName) as Order | undefined;
   }
 
   /** Whether there is a DPS to ask. */
@@ -76,6 +85,11 @@ export class HubFinder {
   /** Whether another DPS is to be asked, and hasn't answered yet. */
   get isMoving(): boolean {
     return this.#move !== undefined;
+  }
+
+  /** Why DPS has to be asked before the kept hub is gone to, where it has to. */
+  get order(): string | undefined {
+    return this.isMoving ? 'it was told to move' : this.#order?.reason;
   }
 
   kept(): FoundHub | undefined {
@@ -93,7 +107,7 @@ export class HubFinder {
   async register(reason: string): Promise<FoundHub> {
     const { connectTo } = this.#options;
     if (!('idScope' in connectTo)) throw new TypeError('There is no DPS to ask: the agent was given a hub.');
-    const move = this.#move;
+    const [move, order] = [this.#move, this.#order];
     const service = move ? toService(move) : this.service();
     const { idScope } = service;
     this.#options.onEvent({ type: 'provisioning', reason, idScope });
@@ -101,13 +115,14 @@ export class HubFinder {
     try {
       assignment = await this.#options.register(service);
     } catch (error) {
-      if (move && error instanceof DeviceAgentError) this.#countMove(move, error);
+      if (error instanceof DeviceAgentError) this.#countTry(move, order, error);
       throw error;
     }
     this.#kept = { ...assignment, ...service, configuredIdScope: connectTo.idScope };
-    // An order that has come meanwhile is still to be followed.
+    // What was ordered meanwhile is still to be done.
     if (this.#move === move) this.#move = undefined;
-    writeOrTell(() => this.#writeAssignment(move !== undefined), this.#options.onEvent);
+    if (this.#order === order) this.#order = undefined;
+    writeOrTell(() => this.#writeAssignment(), this.#options.onEvent);
     this.#options.onEvent({ type: 'provisioned', assignment, idScope });
     return { hostName: assignment.assignedHub, deviceId: assignment.deviceId, isKept: false };
   }
@@ -120,40 +135,73 @@ export class HubFinder {
   }
 
   /**
-   * The next registration goes to this DPS; where it doesn't take the device, everything stays as it is.
+   * DPS is asked again, by the next process if this one ends before.
    *
+   * @param mark - written with it, all or nothing
    * @throws {DeviceAgentError} ERR_AGENT_STATE: the order isn't on disk, and isn't followed
    */
-  moveTo(service: ProvisioningService): void {
-    const { connectTo, store } = this.#options;
+  askAgain(reason: string, mark: () => void): void {
+    const order: Order = { reason, tries: 0 };
+    this.#keepOrder(orderName, order, mark);
+    this.#order = order;
+  }
+
+  /**
+   * The next registration goes to this DPS; where it doesn't take the device, everything stays as it is.
+   *
+   * @param mark - written with it, all or nothing
+   * @throws {DeviceAgentError} ERR_AGENT_STATE: the order isn't on disk, and isn't followed
+   */
+  moveTo(service: ProvisioningService, mark: () => void): void {
+    const { connectTo } = this.#options;
     if (!('idScope' in connectTo)) return;
     const move: Move = { ...service, configuredIdScope: connectTo.idScope, tries: 0 };
-    store.put(moveName, move);
+    this.#keepOrder(moveName, move, mark);
     this.#move = move;
   }
 
+  #keepOrder(name: string, order: Order | Move, mark: () => void): void {
+    const { store } = this.#options;
+    store.transaction(() => {
+      store.put(name, order);
+      mark();
+    });
+  }
+
   /** A power cut may undo it: then DPS is asked once more. Waiting for the disk here would hold up the connection. */
-  #writeAssignment(hasMoved: boolean): void {
+  #writeAssignment(): void {
     const { store } = this.#options;
     store.database.transaction(() => {
       store.put(assignmentName, this.#kept);
-      if (hasMoved) this.#writeMove();
+      this.#writeOrders();
     }, false);
   }
 
-  #countMove(move: Move, error: DeviceAgentError): void {
-    if (this.#move !== move) return;
-    const tries = move.tries + 1;
-    const isGivenUp = refusals.includes(error.code) || tries >= movesUntilGivenUp;
-    this.#move = isGivenUp ? undefined : { ...move, tries };
-    writeOrTell(() => this.#writeMove(), this.#options.onEvent);
-    if (isGivenUp) this.#options.onEvent({ type: 'move-refused', idScope: move.idScope, error });
+  /** An agent that was stopped has not had its try, and what was ordered meanwhile has had none. */
+  #countTry(move: Move | undefined, order: Order | undefined, error: DeviceAgentError): void {
+    if (error.code === 'ERR_AGENT_STOPPED') return;
+    const { onEvent } = this.#options;
+    const isRefused = refusals.includes(error.code);
+    const counted = <T extends { readonly tries: number }>(told: T): T | undefined =>
+      isRefused || told.tries + 1 >= triesUntilGivenUp ? undefined : { ...told, tries: told.tries + 1 };
+    if (order && this.#order === order) this.#order = counted(order);
+    const isMoveCounted = move !== undefined && this.#move === move;
+    if (isMoveCounted) this.#move = counted(move);
+    writeOrTell(() => this.#writeOrders(), onEvent);
+    if (isMoveCounted && !this.#move) onEvent({ type: 'move-refused', idScope: move.idScope, error });
   }
 
-  #writeMove(): void {
+  #writeOrders(): void {
+    this.#options.store.transaction(() => {
+      this.#write(moveName, this.#move);
+      this.#write(orderName, this.#order);
+    });
+  }
+
+  #write(name: string, value: unknown): void {
     const { store } = this.#options;
-    if (this.#move) store.put(moveName, this.#move);
-    else store.remove(moveName);
+    if (value !== undefined) store.put(name, value);
+    else if (store.get(name) !== undefined) store.remove(name);
   }
 }
 

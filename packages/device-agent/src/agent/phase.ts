@@ -1,3 +1,5 @@
+import type { DeviceAgentError } from '../errors.ts';
+
 /**
  * Where an agent is in its life:
  *
@@ -24,6 +26,8 @@ export interface TransitionEvent {
   readonly from: Phase;
   readonly to: Phase;
   readonly cause: string;
+  /** Where a failure is the cause. */
+  readonly error?: DeviceAgentError;
 }
 
 /** Keeps an agent to the transitions that there are. */
@@ -40,10 +44,10 @@ export class PhaseKeeper {
   }
 
   /** A transition that isn't drawn is a bug of ours, and no state to go on in. */
-  enter(to: Phase, cause: string): void {
+  enter(to: Phase, cause: string, error?: DeviceAgentError): void {
     const from = this.#phase;
     if (!transitions[from].includes(to)) throw new Error(`No transition from ${from} to ${to} (${cause}).`);
     this.#phase = to;
-    this.#onTransition({ type: 'transition', from, to, cause });
+    this.#onTransition({ type: 'transition', from, to, cause, ...(error && { error }) });
   }
 }

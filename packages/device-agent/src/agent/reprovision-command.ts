@@ -1,4 +1,4 @@
-import { DeviceAgentError } from '../errors.ts';
+import { DeviceAgentError, textOf } from '../errors.ts';
 import type { MethodDefinitions } from '../methods/methods.ts';
 import type { StandardSchema } from '../schema/standard-schema.ts';
 import type { DesiredDefinition } from '../twin/define-twin.ts';
@@ -54,7 +54,7 @@ export function withReprovisionMethod(methods: MethodDefinitions, name: string |
         act(request, `direct method ${name}`);
         return { status: 202, payload: { accepted: request } };
       } catch (error) {
-        if (error instanceof DeviceAgentError) return { status: 400, payload: { error: error.message } };
+        if (isInvalid(error)) return { status: 400, payload: { error: error.message } };
         throw error;
       }
     },
@@ -92,9 +92,13 @@ function obey(
     act(value as JsonObject, `desired property ${name}`);
     return { value, code: 202, description: 'DPS is asked' };
   } catch (error) {
-    if (error instanceof DeviceAgentError) return { value, code: 400, description: error.message };
-    throw error;
+    // One that can't be kept, on a full disk for instance, is no wrong order.
+    return { value, code: isInvalid(error) ? 400 : 500, description: textOf(error) };
   }
+}
+
+function isInvalid(error: unknown): error is DeviceAgentError {
+  return error instanceof DeviceAgentError && error.code === 'ERR_AGENT_COMMAND';
 }
 
 /** Its own checks say more. */

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { readConfig } from '../service/config.ts';
 import { runService } from '../service/service.ts';
 import { addConfigOption, type CommandContext, type ConfigFlags } from './context.ts';
-import { showError } from './exit-code.ts';
+import { showEnd, showError } from './exit-code.ts';
 
 const examples = `
   $ contoso-device run --config /etc/contoso-device/config.json
@@ -10,7 +10,7 @@ const examples = `
 
 The log is on standard output, one JSON object a line. SIGTERM and Ctrl+C stop the device when it has delivered what it can,
 and the log says how much telemetry waits on disk. Exit codes: 0 stopped as asked, 1 failed (start it again, as the systemd
-unit does), 2 the configuration has to be mended.`;
+unit does), 2 another start can't help: the configuration has to be mended, or with onRefusal "end" the device was refused.`;
 
 /** What an application has left running may keep a process alive for so long after its service has ended, in milliseconds. */
 const lingerMs = 1_000;
@@ -34,7 +34,7 @@ async function run({ output, stdout }: CommandContext, flags: ConfigFlags): Prom
     const config = await readConfig(flags.config);
     const hide = (secrets: readonly string[]): void => output.hide(secrets);
     const { error } = await runService({ config, stdout, env: process.env, stopAsked, uncaught, hide });
-    if (error !== undefined) process.exitCode = showError(error, output);
+    if (error !== undefined) process.exitCode = showEnd(error, output);
   } catch (error) {
     process.exitCode = showError(error, output);
   }

@@ -12,8 +12,8 @@ import { stateChecks } from './state-checks.ts';
 export const allChecks: readonly Check[] = [
   ...machineChecks,
   ...identityChecks,
-  ...certificateChecks,
   ...stateChecks,
+  ...certificateChecks,
   ...networkChecks,
   ...serverChecks('dps'),
   dpsCheck,

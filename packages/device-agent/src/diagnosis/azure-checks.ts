@@ -20,7 +20,10 @@ export const dpsCheck: Check = {
   run: async (examination) => {
     const { connectTo } = examination.options;
     if (!('idScope' in connectTo)) return skipped('the hub is configured, DPS is not asked');
-    return (await askState(examination, connectTo)) ?? register(examination, connectTo);
+    const state = await askState(examination, connectTo);
+    if (state) return state;
+    if (examination.findings.isAgentRunning === false) return register(examination, connectTo);
+    return skipped('no registration can be looked up; while an agent runs, or may, making one is left to it');
   },
 };
 
@@ -83,7 +86,7 @@ async function askState(examination: Examination, provisioning: ProvisioningServ
       method: 'POST',
       host: endpoint,
       path: `/${idScope}/registrations/${encodeURIComponent(registrationId)}?api-version=${httpApiVersion}`,
-      body: { registrationId },
+      content: { headers: { 'content-type': 'application/json' }, text: JSON.stringify({ registrationId }) },
       signal,
     }),
   );
@@ -106,7 +109,8 @@ async function askState(examination: Examination, provisioning: ProvisioningServ
 }
 
 /** A look-up answers with the registration's state itself, a refusal with an error. */
-function readState({ body: text, status: httpStatus }: HttpsAnswer): { body: DpsBody; status: string | undefined } {
+function readState({ body: bytes, status: httpStatus }: HttpsAnswer): { body: DpsBody; status: string | undefined } {
+  const text = bytes.toString();
   try {
     const body = JSON.parse(text) as DpsBody & NonNullable<DpsBody['registrationState']>;
     return httpStatus < 300 ? { body: { registrationState: body }, status: body.status } : { body, status: undefined };
@@ -120,6 +124,7 @@ async function register(examination: Examination, provisioning: ProvisioningServ
   const assignment = await registerDevice({
     identity: found(examination.findings.identity, 'the identity'),
     provisioning,
+    payload: examination.options.provisioningPayload,
     openStream: opener(examination, chosenTransport(examination, 'dps')),
     signal: examination.options.signal,
     clock: examination.clock,

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import type { DeviceIdentity, IdentitySource } from '../identity/device-identity.ts';
 import { readPfx } from '../identity/pfx.ts';
 import { oneLine } from '../network/certificate-facts.ts';
+import { keptCredential } from '../renewal/kept-credential.ts';
 import { certificatePolicy } from './certificate-policy.ts';
 import { found, type Check } from './examination.ts';
 import { failed, ok, skipped, warning, type Outcome } from './outcome.ts';
@@ -10,15 +11,30 @@ import { failed, ok, skipped, warning, type Outcome } from './outcome.ts';
 /** A certificate is renewed from here on (Azure's guidance for certificate renewal). */
 const renewalShare = 0.8;
 
-/** What the identity's certificates say, beyond belonging to the key. */
+/** What the certificates of the credential in use say, beyond belonging to the key. */
 export const certificateChecks: readonly Check[] = [
+  {
+    name: 'credential',
+    title: 'Credential in use',
+    needs: ['identity-key', 'state-database'],
+    run: async ({ options: { stateFolder }, findings, clock }) => {
+      const given = found(findings.identity, 'the identity');
+      const inUse = await keptCredential(stateFolder, given, clock.now());
+      findings.isRenewed = inUse !== given;
+      findings.identity = inUse;
+      if (!findings.isRenewed) return ok('the configured one');
+      const { thumbprintSha256, notBefore } = inUse.certificate;
+      return ok(`a renewed one, SHA-256 ${thumbprintSha256}, valid from ${notBefore}`);
+    },
+  },
   {
     name: 'chain-present',
     title: 'Certificate chain is whole',
     needs: ['identity-key'],
     run: async ({ options, findings }) => {
-      findings.certificates = await certificatesOf(options.identity);
-      return wholeness(found(findings.identity, 'the identity'));
+      const identity = found(findings.identity, 'the identity');
+      findings.certificates = findings.isRenewed === true ? chainOf(identity) : await certificatesOf(options.identity);
+      return wholeness(identity);
     },
   },
   {
@@ -26,7 +42,7 @@ export const certificateChecks: readonly Check[] = [
     title: 'Certificate chain is in order',
     needs: ['chain-present'],
     run: ({ options, findings }) => {
-      if ('pfxFile' in options.identity)
+      if ('pfxFile' in options.identity && findings.isRenewed !== true)
         return skipped('a PFX keeps no order; the agent sends the chain in the right one');
       return order(found(findings.identity, 'the identity'), found(findings.certificates, 'the certificates'));
     },

@@ -7,7 +7,8 @@ import type { Machine } from './machine.ts';
  * Looks at everything that an agent with this configuration needs, one check after the other. It changes nothing on the device and needs
  * no running agent; with one running, it leaves the hub connection alone, since a second one would throw the agent's out.
  *
- * DPS is asked for the device's registration state. A device that has none yet is registered, which is what its agent would do.
+ * DPS is asked for the device's registration state. A device that has none yet is registered, which is what its agent would do,
+ * while no agent runs.
  *
  * @returns what was found, failures included
  * @throws {TypeError} options that are none; the signal's reason, where that ended it

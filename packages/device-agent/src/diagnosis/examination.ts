@@ -19,6 +19,8 @@ export interface DiagnoseOptions {
   readonly identity: IdentitySource;
   /** The device's DPS, or a hub that is known already. */
   readonly connectTo: ProvisioningService | { readonly hostName: string; readonly deviceId: string };
+  /** JSON value for a custom allocation webhook: goes along where the device isn't registered yet. */
+  readonly provisioningPayload?: Record<string, unknown>;
   readonly stateFolder: string;
   /** Default `auto`. */
   readonly transport?: TransportChoice;
@@ -43,10 +45,13 @@ export interface DiagnoseOptions {
 
 /** What earlier checks found out for later ones. */
 export interface Findings {
+  /** The one in the configuration; from check `credential` on the one in use. */
   identity?: DeviceIdentity;
+  /** It came by renewal, and lies in the state folder. */
+  isRenewed?: boolean;
   /** Why it couldn't be loaded: the first obstacle. */
   identityError?: unknown;
-  /** As they stand in the source. */
+  /** As they stand in the source, or in the state folder. */
   certificates?: readonly X509Certificate[];
   secureContext?: SecureContext;
   /** What the probe URL answered. */

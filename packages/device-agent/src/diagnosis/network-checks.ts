@@ -6,6 +6,7 @@ import { isHttpHead } from '../network/http-head.ts';
 import { probeHttp } from '../network/http-probe.ts';
 import { openTunnel } from '../network/proxy-tunnel.ts';
 import { isProxied } from '../network/proxy-settings.ts';
+import { rootSettings } from '../network/trusted-roots.ts';
 import type { Check, Examination } from './examination.ts';
 import { failed, failedBy, ok, skipped, warning, type Outcome } from './outcome.ts';
 import { addressFor, hostOf, limitsOf } from './server.ts';
@@ -44,7 +45,7 @@ function trustedRoots(examination: Examination): Outcome {
   if (expired) {
     return warning(
       `the given root ${oneLine(expired.subject)} expired at ${new Date(expired.validTo).toISOString()}`,
-      'Give the root that follows it (trustedRootsPem).',
+      `Give the root that follows it (${rootSettings.azure}).`,
     );
   }
   const names = given.map(({ subject }) => oneLine(subject)).join(', ');
@@ -55,7 +56,7 @@ function trustedRoots(examination: Examination): Outcome {
   if (missing.length === 0) return ok(`${azureRoots.join(' and ')}${names === '' ? '' : `; given: ${names}`}`);
   return failed(
     `${missing.join(' and ')} ${missing.length === 1 ? 'is' : 'are'} not among the trusted roots`,
-    'Update Node.js, or give these roots (trustedRootsPem); Azure’s services show certificates under both.',
+    `Update Node.js, or give these roots (${rootSettings.azure}); Azure’s services show certificates under both.`,
   );
 }
 

@@ -2,9 +2,8 @@ import type { SecureContext, TLSSocket } from 'node:tls';
 import { createDeviceSecureContext } from '../identity/secure-context.ts';
 import { attempt, type Attempt } from '../network/attempt.ts';
 import { usualPorts, type Transport } from '../network/open-stream.ts';
-import { reachServer } from '../network/reach-server.ts';
+import { reachTls } from '../network/reach-server.ts';
 import { formatServerAddress, parseServerAddress, type ServerAddress } from '../network/server-address.ts';
-import { openTls } from '../network/tls-connection.ts';
 import { createAnonymousContext } from '../network/trusted-roots.ts';
 import { defaultEndpoint } from '../protocol/provision.ts';
 import type { Examination } from './examination.ts';
@@ -52,10 +51,7 @@ export function withTls<T>(
 ): Promise<T> {
   const secureContext = secureContextOf(examination);
   return attempt(server, limitsOf(examination), async (under) => {
-    const { progress, signal } = under;
-    const socket = await reachServer(server, { proxy: examination.options.proxy, progress, signal });
-    progress.step = 'tls';
-    const secured = await openTls(socket, { server, secureContext, signal });
+    const secured = await reachTls(server, { ...under, proxy: examination.options.proxy, secureContext });
     try {
       return await work(secured, under);
     } finally {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Clock } from '../clock.ts';
 import { stopped } from '../errors.ts';
 import { callHandler, type HandlerContext } from '../handler-call.ts';
@@ -31,14 +32,14 @@ export type InboxEvent =
       readonly attempt: number;
       readonly error: unknown;
     }
-  /** The state can't be read or written; the next connection tries again. */
+  /** The state can't be read or written; it is tried again by and by. */
   | { readonly type: 'inbox-failed'; readonly error: unknown };
 
 /** How the application takes cloud-to-device messages. */
 export interface MessageHandling {
   /** Default 300,000 milliseconds; a handler that takes longer has failed. */
   readonly timeoutMs?: number;
-  /** Default 10, the hub's own default for a message that a device abandons. There is one attempt for each connection. */
+  /** Default 10, the hub's own default for a message that a device abandons; with the waits between them four minutes. */
   readonly maximumAttempts?: number;
 }
 
@@ -62,9 +63,12 @@ interface Brought {
   isDone: boolean;
 }
 
+const longestRetryMs = 60_000;
+
 /**
  * Cloud-to-device messages, each handled once: on disk when they arrive, handed over one at a time in the order in which
- * they came, and acknowledged when that has ended well.
+ * they came, and acknowledged when that has ended well. One that fails lets those behind it pass, and comes again after a
+ * wait of 1 s, 2 s, 4 s and so on up to a minute, connected or not.
  */
 export class Inbox {
   readonly #options: InboxOptions;
@@ -72,18 +76,23 @@ export class Inbox {
   readonly #stopping = new AbortController();
   #brought: Brought[] = [];
   #broughtSequences = new Set<number>();
+  /** All up to here have been handed over since the process began. */
   #tried = 0;
+  /** Those that failed, and whose wait is over. */
+  #due: number[] = [];
   #isRunning = false;
+  #takesNoMore = false;
   #run: Promise<void> = Promise.resolve();
 
   constructor(options: InboxOptions) {
     this.#options = options;
     this.#messages = new MessageStore(options.store);
+    // As many may wait for their next attempt as there are messages.
+    setMaxListeners(0, this.#stopping.signal);
   }
 
-  /** A new session stands: what earlier ones left unhandled gets its next attempt. It may have brought messages before. */
+  /** A new session stands: what an earlier process left unhandled is handed over. It may have brought messages before. */
   connected(): void {
-    this.#tried = 0;
     this.#wake();
   }
 
@@ -119,8 +128,14 @@ export class Inbox {
     return this.#run;
   }
 
+  /** Hands nothing over any more; where the handler that still runs fails, its message is handed over again after the next start. */
+  takeNoMore(): void {
+    this.#takesNoMore = true;
+  }
+
   /** Fires the running handler's signal and hands nothing over any more; what isn't handled is handed over after the next start. */
   stop(): void {
+    this.takeNoMore();
     this.#stopping.abort(stopped('The agent'));
   }
 
@@ -131,18 +146,28 @@ export class Inbox {
   }
 
   async #handleAll(): Promise<void> {
+    let waiting: WaitingMessage | undefined;
     try {
-      while (!this.#stopping.signal.aborted) {
-        const waiting = this.#messages.next(this.#tried);
+      while (!this.#takesNoMore) {
+        waiting = undefined;
+        waiting = this.#next();
         if (!waiting) return;
-        this.#tried = waiting.sequence;
         await this.#handle(waiting);
       }
     } catch (error) {
       this.#options.onEvent({ type: 'inbox-failed', error });
+      this.#goOnAfter(longestRetryMs, waiting?.sequence);
     } finally {
       this.#isRunning = false;
     }
+  }
+
+  #next(): WaitingMessage | undefined {
+    const [due] = this.#due;
+    const waiting = this.#messages.next(due === undefined ? this.#tried : due - 1);
+    if (due !== undefined) this.#due.shift();
+    else if (waiting) this.#tried = waiting.sequence;
+    return waiting;
   }
 
   async #handle({ sequence, attempts, message }: WaitingMessage): Promise<void> {
@@ -155,12 +180,26 @@ export class Inbox {
       this.#finish(sequence);
       onEvent({ type: 'message-completed', messageId });
     } catch (error) {
-      if (this.#stopping.signal.aborted) return;
+      if (this.#takesNoMore) return;
       onEvent({ type: 'handler-failed', handler: 'onMessage', messageId, attempt, error });
-      if (attempt < maximumAttempts) return;
+      if (attempt < maximumAttempts) {
+        this.#goOnAfter(Math.min(1_000 * 2 ** attempts, longestRetryMs), sequence);
+        return;
+      }
       this.#finish(sequence);
       onEvent({ type: 'message-given-up', messageId, attempts: attempt });
     }
+  }
+
+  /** With that message, or where it stopped. */
+  #goOnAfter(waitMs: number, sequence: number | undefined): void {
+    this.#options.clock.delay(waitMs, this.#stopping.signal).then(
+      () => {
+        if (sequence !== undefined) this.#due.push(sequence);
+        this.#wake();
+      },
+      () => undefined,
+    );
   }
 
   #call(message: CloudToDeviceMessage, attempt: number): Promise<void> {
@@ -183,7 +222,7 @@ export class Inbox {
 
   /**
    * In the order of arrival (MQTT 3.1.1, MQTT-4.6.0-2): Microsoft's protocol gateway ends a connection that acknowledges out
-   * of order, so a message that failed holds back those after it until the next session.
+   * of order, so a message that failed holds back those after it until it is done with.
    */
   #acknowledge(): void {
     while (this.#brought[0]?.isDone === true) this.#brought.shift()?.acknowledge();

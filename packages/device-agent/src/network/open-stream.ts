@@ -2,9 +2,8 @@ import type { Duplex } from 'node:stream';
 import type { SecureContext } from 'node:tls';
 import { attempt } from './attempt.ts';
 import type { ProxySettings } from './proxy-settings.ts';
-import { reachServer } from './reach-server.ts';
+import { reachTls } from './reach-server.ts';
 import { parseServerAddress } from './server-address.ts';
-import { openTls } from './tls-connection.ts';
 import { openWebSocket } from './websocket-stream.ts';
 
 /** MQTT 3.1.1 over TLS on port 8883, or over WebSocket on port 443. */
@@ -38,12 +37,10 @@ export const usualPorts: Readonly<Record<Transport, number>> = { mqtt: 8883, 'mq
 export async function openStream(options: OpenStreamOptions): Promise<Duplex> {
   const { transport, secureContext, proxy } = options;
   const server = parseServerAddress(options.host, usualPorts[transport]);
-  return attempt(server, options, async ({ progress, signal }) => {
-    const socket = await reachServer(server, { proxy, progress, signal });
-    progress.step = 'tls';
-    const secured = await openTls(socket, { server, secureContext, signal });
+  return attempt(server, options, async (under) => {
+    const secured = await reachTls(server, { ...under, proxy, secureContext });
     if (transport === 'mqtt') return secured;
-    progress.step = 'websocket';
-    return openWebSocket(secured, server, signal);
+    under.progress.step = 'websocket';
+    return openWebSocket(secured, server, under.signal);
   });
 }

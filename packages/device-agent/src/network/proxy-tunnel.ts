@@ -73,6 +73,7 @@ async function reachProxy(proxy: Proxy, settings: ProxySettings, signal: AbortSi
     return await openTls(socket, {
       server: proxy.address,
       secureContext: createAnonymousContext(settings.trustedRootsPem),
+      roots: 'proxy',
       signal,
     });
   } catch (error) {
@@ -106,8 +107,8 @@ function refusalAdvice({ status, headers }: HttpHead, { authorization }: Proxy, 
       return `It wants ${schemes.join(' or ') || 'authentication of a kind it does not name'}, and this agent has Basic alone: let this device through by its address, or add Basic.`;
     }
     return authorization === undefined
-      ? 'It wants a user and a password: put them into the URL of the proxy, as user:password@.'
-      : 'It does not accept this user and password: check both (special characters are percent-encoded in a URL).';
+      ? 'It wants a user and a password: put them into the URL of the proxy as user:password@, in a configuration file into proxy.user and proxy.passwordFile.'
+      : 'It does not accept this user and password: check both (special characters are percent-encoded in a URL, and as they are in proxy.user and proxy.passwordFile of a configuration file).';
   }
   if (status >= 500) return `It can't reach ${host} itself: check the name, and the proxy's own network and DNS.`;
   return `It does not let this device through to ${host}: allow CONNECT to that host and port there (8883 for MQTT, 443 for WebSocket).`;

@@ -3,8 +3,17 @@ import { checkServerIdentity, connect, type SecureContext, type TLSSocket } from
 import { certificateFacts } from './certificate-facts.ts';
 import { ConnectionError, codeOf, reasonOf } from './connection-error.ts';
 import { formatServerAddress, type ServerAddress } from './server-address.ts';
+import { rootSettings } from './trusted-roots.ts';
 import { ignoreErrors, socketEvent } from './socket-event.ts';
 import { addAwaitedRoots } from './trusted-roots.ts';
+
+export interface TlsOptions {
+  readonly server: ServerAddress;
+  readonly secureContext: SecureContext;
+  /** Whose setting the trusted roots are, for advice; default: Azure's. */
+  readonly roots?: keyof typeof rootSettings | undefined;
+  readonly signal: AbortSignal;
+}
 
 /**
  * TLS on a socket that is connected, with the server's chain and name verified.
@@ -13,9 +22,8 @@ import { addAwaitedRoots } from './trusted-roots.ts';
  */
 export async function openTls(
   socket: Socket,
-  options: { readonly server: ServerAddress; readonly secureContext: SecureContext; readonly signal: AbortSignal },
+  { server, secureContext, roots = 'azure', signal }: TlsOptions,
 ): Promise<TLSSocket> {
-  const { server, secureContext, signal } = options;
   const secured = connect({
     socket,
     secureContext,
@@ -32,7 +40,7 @@ export async function openTls(
     throw error === signal.reason ? error : toTlsError(server, error);
   }
   if (!secured.authorized) {
-    const error = toUntrusted(server, secured);
+    const error = toUntrusted(server, secured, roots);
     secured.destroy();
     throw error;
   }
@@ -62,7 +70,7 @@ function tlsAdvice(code: string): string {
   return 'A firewall or middlebox that cuts TLS does this: allow port 8883 or 443 to this host, without inspection.';
 }
 
-function toUntrusted(server: ServerAddress, socket: TLSSocket): ConnectionError {
+function toUntrusted(server: ServerAddress, socket: TLSSocket, roots: keyof typeof rootSettings): ConnectionError {
   // A verification's failure is kept by its code alone.
   const code = String(socket.authorizationError);
   const mismatch =
@@ -76,13 +84,13 @@ function toUntrusted(server: ServerAddress, socket: TLSSocket): ConnectionError 
     : 'none';
   return new ConnectionError('untrusted-server', {
     detail: `${formatServerAddress(server)} showed a certificate that is not trusted: ${mismatch ?? code} (${shown})`,
-    advice: untrustedAdvice(code),
+    advice: untrustedAdvice(code, roots),
     ...(facts && { serverCertificate: facts }),
     cause: Object.assign(new Error(mismatch ?? code), { code }),
   });
 }
 
-function untrustedAdvice(code: string): string {
+function untrustedAdvice(code: string, roots: keyof typeof rootSettings): string {
   switch (code) {
     case 'CERT_HAS_EXPIRED':
     case 'CERT_NOT_YET_VALID':
@@ -91,6 +99,10 @@ function untrustedAdvice(code: string): string {
     case 'ERR_TLS_CERT_ALTNAME_INVALID':
       return 'Somebody else answers for this name: look for a captive portal (open a web page on this network), a wrong host name, or a proxy that opens TLS.';
     default:
-      return 'Trust its root where it is yours (trustedRootsPem); Azure is under DigiCert Global Root G2 and Microsoft RSA Root CA 2017, so otherwise look for a proxy that opens TLS.';
+      return `Trust its root where it is yours (${rootSettings[roots]}); ${
+        roots === 'azure'
+          ? 'Azure is under DigiCert Global Root G2 and Microsoft RSA Root CA 2017, so otherwise'
+          : 'else'
+      } look for a proxy that opens TLS.`;
   }
 }

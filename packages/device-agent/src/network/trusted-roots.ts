@@ -5,6 +5,16 @@ interface NativeContext {
   addCACert(pem: string): void;
 }
 
+/**
+ * Where the roots for a server are given, as advice says it to both kinds of people: those who pass options, and those who write the
+ * configuration of `contoso-device`.
+ */
+export const rootSettings = {
+  azure: 'trustedRootsPem, in a configuration file trustedRootsFile',
+  proxy: 'trustedRootsPem of the proxy, in a configuration file proxy.trustedRootsFile',
+  est: 'trustedRootsPem of estSource, in a configuration file renewal.est.trustedRootsFile',
+} as const;
+
 /** Roots of contexts that no handshake has begun with. */
 const awaited = new WeakMap<SecureContext, string>();
 

@@ -113,6 +113,12 @@ export class Credentials {
     return [...all.filter(isUsable), ...all.filter((identity) => !isUsable(identity))];
   }
 
+  /** The one to use first. */
+  current(now: Date): DeviceIdentity {
+    const [first = this.#onboarding] = this.inOrder(now);
+    return first;
+  }
+
   /** When all are refused none is: the round begins anew. */
   refuse(identity: DeviceIdentity): void {
     this.#refused.add(identity.thumbprintSha256);

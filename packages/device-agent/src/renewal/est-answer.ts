@@ -1,6 +1,6 @@
 import { DeviceAgentError, type DeviceAgentErrorCode } from '../errors.ts';
 import type { CertificateFacts } from '../network/certificate-facts.ts';
-import type { EstAnswer } from './est-request.ts';
+import type { HttpsAnswer } from '../network/https-request.ts';
 
 /** Who was asked for what, as whom. */
 export interface EstQuestion {
@@ -26,7 +26,7 @@ const advices: Readonly<Record<number, string>> = {
  * @throws {DeviceAgentError} ERR_AGENT_RENEWAL_PENDING: 202; ERR_AGENT_RENEWAL_REFUSED: 3xx and 4xx, and 2xx of any other kind;
  *   ERR_AGENT_RENEWAL_UNREACHABLE: 429 and 5xx
  */
-export function checkEstAnswer(answer: EstAnswer, question: EstQuestion): void {
+export function checkEstAnswer(answer: HttpsAnswer, question: EstQuestion): void {
   const { status, body } = answer;
   if (status === 200) return;
   const { name, operation, certificate } = question;
@@ -47,7 +47,7 @@ export function checkEstAnswer(answer: EstAnswer, question: EstQuestion): void {
   });
 }
 
-function adviceFor({ status, headers }: EstAnswer): string {
+function adviceFor({ status, headers }: HttpsAnswer): string {
   if (headers.location !== undefined && status >= 300 && status < 400) {
     return `The server points to ${headers.location}: if that is right, make it the URL; the device follows nobody.`;
   }
@@ -66,7 +66,7 @@ function reasonIn(body: Buffer): string {
 }
 
 /** Seconds, or a date that counts from the server's own clock (RFC 9110 section 10.2.3). */
-function readRetryAfter({ headers }: EstAnswer): number | undefined {
+function readRetryAfter({ headers }: HttpsAnswer): number | undefined {
   const { 'retry-after': value = '', date = '' } = headers;
   const milliseconds = /^\d+$/.test(value) ? Number(value) * 1_000 : Date.parse(value) - Date.parse(date);
   return Number.isFinite(milliseconds) ? Math.max(milliseconds, 0) : undefined;

@@ -1,21 +1,12 @@
-import { once } from 'node:events';
-import { request, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
-import type { SecureContext, TLSSocket } from 'node:tls';
+import type { SecureContext } from 'node:tls';
 import { DeviceAgentError } from '../errors.ts';
 import { attempt } from '../network/attempt.ts';
 import type { CertificateFacts } from '../network/certificate-facts.ts';
 import { ConnectionError, codeOf, reasonOf } from '../network/connection-error.ts';
+import { requestHttps, type HttpsAnswer } from '../network/https-request.ts';
 import type { ProxySettings } from '../network/proxy-settings.ts';
-import { reachServer } from '../network/reach-server.ts';
+import { reachTls } from '../network/reach-server.ts';
 import { parseServerAddress } from '../network/server-address.ts';
-import { openTls } from '../network/tls-connection.ts';
-
-/** An answer read whole. */
-export interface EstAnswer {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: Buffer;
-}
 
 export interface EstRequest {
   /** With a port where it isn't 443. */
@@ -30,7 +21,9 @@ export interface EstRequest {
 }
 
 const httpsPort = 443;
-const longestAnswer = 1_048_576;
+
+/** The transfer encoding says nothing since RFC 8951, but there are servers that refuse a request without it. */
+const contentHeaders = { 'content-type': 'application/pkcs10', 'content-transfer-encoding': 'base64' };
 
 /**
  * One request on a connection of its own.
@@ -39,49 +32,24 @@ const longestAnswer = 1_048_576;
  * @throws {DeviceAgentError} ERR_AGENT_SERVER_UNTRUSTED, ERR_AGENT_RENEWAL_UNREACHABLE, ERR_AGENT_RENEWAL_REFUSED
  */
 export async function requestEst(
-  { host, timeoutMs = 60_000, ...options }: EstRequest,
+  { host, path, body, secureContext, proxy, timeoutMs = 60_000, signal }: EstRequest,
   who: { readonly name: string; readonly certificate: CertificateFacts },
-): Promise<EstAnswer> {
+): Promise<HttpsAnswer> {
   const server = parseServerAddress(host, httpsPort);
-  const { proxy, secureContext } = options;
   try {
-    return await attempt(server, { timeoutMs, signal: options.signal }, async ({ progress, signal }) => {
-      const socket = await reachServer(server, { proxy, progress, signal });
-      progress.step = 'tls';
-      const secured = await openTls(socket, { server, secureContext, signal });
-      return exchange(secured, { ...options, host, signal });
+    return await attempt(server, { timeoutMs, signal }, async (under) => {
+      const socket = await reachTls(server, { ...under, proxy, secureContext, roots: 'est' });
+      return requestHttps(socket, {
+        method: body === undefined ? 'GET' : 'POST',
+        host,
+        path,
+        content: body === undefined ? undefined : { headers: contentHeaders, text: body },
+        signal: under.signal,
+      });
     });
   } catch (cause) {
-    if (options.signal.aborted) throw cause;
+    if (signal.aborted) throw cause;
     throw explain(cause, who);
-  }
-}
-
-async function exchange(socket: TLSSocket, { host, path, body, signal }: EstRequest): Promise<EstAnswer> {
-  // The transfer encoding says nothing since RFC 8951, but there are servers that refuse a request without it.
-  const content = { 'content-type': 'application/pkcs10', 'content-transfer-encoding': 'base64' };
-  const headers = { host, connection: 'close', ...(body !== undefined && content) };
-  const asked = request({
-    createConnection: () => socket,
-    method: body === undefined ? 'GET' : 'POST',
-    path,
-    signal,
-    headers: body === undefined ? headers : { ...headers, 'content-length': Buffer.byteLength(body) },
-  });
-  try {
-    asked.end(body);
-    const [answer] = (await once(asked, 'response', { signal })) as [IncomingMessage];
-    const chunks: Buffer[] = [];
-    let length = 0;
-    for await (const chunk of answer as AsyncIterable<Buffer>) {
-      length += chunk.length;
-      if (length > longestAnswer) throw new Error(`an answer of more than ${longestAnswer} bytes`);
-      chunks.push(chunk);
-    }
-    return { status: answer.statusCode ?? 0, headers: answer.headers, body: Buffer.concat(chunks) };
-  } finally {
-    asked.on('error', () => undefined);
-    socket.destroy();
   }
 }
 

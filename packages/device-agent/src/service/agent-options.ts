@@ -17,15 +17,16 @@ export interface Configured<Options> {
 /**
  * What `diagnose` looks at: an identity that can't be read is a finding there, and no failure here.
  *
- * @throws {DeviceAgentError} ERR_AGENT_CONFIG
+ * @throws {DeviceAgentError} ERR_AGENT_CONFIG, ERR_AGENT_SECRET
  */
 export async function diagnosisOptions(config: ServiceConfig): Promise<Configured<DiagnoseOptions>> {
-  const { connectTo, stateFolder, transport, trustedRootsFile } = config;
+  const { connectTo, provisioningPayload, stateFolder, transport, trustedRootsFile } = config;
   const secrets: string[] = [];
   const proxy = await proxySettings(config, secrets);
   const options = {
     identity: await identitySource(config, secrets),
     connectTo,
+    ...(provisioningPayload && { provisioningPayload }),
     stateFolder,
     transport,
     ...(proxy && { proxy }),
@@ -37,12 +38,12 @@ export async function diagnosisOptions(config: ServiceConfig): Promise<Configure
 /**
  * What an agent is made of, as far as a configuration says it.
  *
- * @throws {DeviceAgentError} ERR_AGENT_CONFIG, ERR_AGENT_IDENTITY_FILE, ERR_AGENT_PASSWORD, ERR_AGENT_IDENTITY_INVALID,
- *   ERR_AGENT_TOKEN
+ * @throws {DeviceAgentError} ERR_AGENT_CONFIG, ERR_AGENT_SECRET, ERR_AGENT_IDENTITY_FILE, ERR_AGENT_PASSWORD,
+ *   ERR_AGENT_IDENTITY_INVALID, ERR_AGENT_TOKEN
  */
 export async function configuredAgent(config: ServiceConfig): Promise<Configured<DeviceAgentOptions>> {
   const { options, secrets } = await diagnosisOptions(config);
-  const { keepAliveSeconds, fleet, reprovision } = config;
+  const { keepAliveSeconds, fleet, onRefusal, reprovision } = config;
   const { maxAgeHours, ...outbox } = config.outbox;
   const renewal = await renewalOptions(config, options.proxy);
   return {
@@ -52,6 +53,7 @@ export async function configuredAgent(config: ServiceConfig): Promise<Configured
       outbox: { ...outbox, ...(maxAgeHours !== undefined && { maxAgeMs: maxAgeHours * 3_600_000 }) },
       ...(keepAliveSeconds !== undefined && { keepAliveSeconds }),
       ...(fleet && { fleet }),
+      ...(onRefusal && { onRefusal }),
       ...(reprovision && { reprovision }),
       ...(renewal && { renewal }),
     },

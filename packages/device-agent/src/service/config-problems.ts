@@ -49,6 +49,7 @@ function expectation(issue: Issue): string {
       return (
         new Map<string, string>([
           ['object', 'an object'],
+          ['record', 'an object'],
           ['array', 'a list'],
           ['int', 'a whole number'],
         ]).get(issue.expected) ?? `a ${issue.expected}`

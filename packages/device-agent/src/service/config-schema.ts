@@ -27,9 +27,14 @@ export function configSchema(folder: string) {
       reprovision: z
         .strictObject({ method: nameOrFalse().exactOptional(), desiredProperty: nameOrFalse().exactOptional() })
         .exactOptional(),
+      onRefusal: z.enum(['retry-slowly', 'end']).exactOptional(),
       application: path.exactOptional(),
       stopSeconds: z.number().min(0).max(3_600).default(5),
       ...observationSchema(path),
+    })
+    .refine(({ connectTo, provisioningPayload }) => !provisioningPayload || 'idScope' in connectTo, {
+      path: ['provisioningPayload'],
+      error: 'none beside connectTo.hostName: there is no DPS to give it to',
     })
     .refine(({ identity, renewal }) => !renewal || !('pkcs11' in identity), {
       path: ['renewal'],
@@ -83,6 +88,7 @@ function connectionSchema(path: PathSchema) {
       z.strictObject({ idScope, endpoint: host.exactOptional() }),
       z.strictObject({ hostName: host, deviceId: z.string().min(1) }),
     ]),
+    provisioningPayload: z.record(z.string(), z.unknown()).exactOptional(),
     transport: z.enum(['auto', 'mqtt', 'mqtt-websocket']).default('auto'),
     proxy: z
       .strictObject({

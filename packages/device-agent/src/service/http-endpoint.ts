@@ -1,8 +1,6 @@
-import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { textOf } from '../errors.ts';
-import { configError } from './config.ts';
 
 /** What the endpoint answers from. */
 export interface EndpointAnswers {
@@ -14,8 +12,20 @@ export interface EndpointAnswers {
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
 }
 
-export interface HttpEndpoint {
+export interface EndpointOptions {
+  readonly host: string;
+  /** 0 for any. */
   readonly port: number;
+  readonly answers: EndpointAnswers;
+  /** Gets the port, now or later. */
+  readonly onOpen: (port: number) => void;
+  /** Gets why there is no endpoint yet; once, however often it is tried. */
+  readonly onProblem: (message: string) => void;
+  /** Milliseconds to the next try where the port can't be had. Default one minute. */
+  readonly retryMs?: number;
+}
+
+export interface HttpEndpoint {
   close(): void;
 }
 
@@ -29,26 +39,28 @@ interface Answer {
  * `/healthz` (200 while the loop moves), `/readyz` (200 while connected), `/metrics` (Prometheus), `/status` (JSON): for reading
  * only, without a secret in it.
  *
- * @throws {DeviceAgentError} ERR_AGENT_CONFIG: the port can't be had
+ * Resolves when the port was tried: where it can't be had, the device does its work meanwhile.
  */
-export async function openEndpoint(
-  place: { readonly host: string; readonly port: number },
-  answers: EndpointAnswers,
-): Promise<HttpEndpoint> {
+export async function openEndpoint(options: EndpointOptions): Promise<HttpEndpoint> {
+  const { host, port, answers, onOpen, onProblem, retryMs = 60_000 } = options;
   const server = createServer((request, response) => void respond(answers, request, response));
-  server.listen(place.port, place.host);
-  try {
-    await once(server, 'listening');
-  } catch (cause) {
-    throw configError(
-      `health.port ${place.port} on ${place.host} can't be had: ${textOf(cause)}.`,
-      'Give another one.',
-      cause,
-    );
-  }
+  const listen = (): unknown => server.listen(port, host);
+  let retry: NodeJS.Timeout | undefined;
+  let isTold = false;
+  server.on('listening', () => onOpen((server.address() as AddressInfo).port));
+  await new Promise<void>((resolve) => {
+    server.once('listening', resolve);
+    server.on('error', (cause) => {
+      if (!isTold) onProblem(`health.port ${port} on ${host} can't be had, and is tried again: ${textOf(cause)}`);
+      isTold = true;
+      if (!server.listening) retry = setTimeout(listen, retryMs).unref();
+      resolve();
+    });
+    listen();
+  });
   return {
-    port: (server.address() as AddressInfo).port,
     close: () => {
+      clearTimeout(retry);
       server.close();
       server.closeAllConnections();
     },

@@ -25,7 +25,8 @@ const wording: Wording = {
     message: `${state.status}: ${state.reason}`,
     fields: { ...state, ...(error && { cause: errorFields(error) }) },
   }),
-  transition: ({ from, to, cause }) => line('debug', `${from} to ${to}`, { cause }),
+  transition: ({ from, to, cause, error }) =>
+    line('info', `${from} to ${to}`, { cause: error ? errorFields(error) : { message: cause } }),
   provisioning: ({ reason, idScope }) => line('info', 'asking DPS', { idScope, reason }),
   provisioned: ({ assignment: { deviceId, assignedHub, substatus }, idScope }) =>
     line('info', 'DPS has assigned a hub', { idScope, hostName: assignedHub, deviceId, substatus }),
@@ -36,9 +37,17 @@ const wording: Wording = {
   'state-failed': ({ error }) => line('error', "the agent's state can't be written", { cause: errorFields(error) }),
   connecting: ({ hostName, deviceId, isKept }) =>
     line('info', 'connecting to the hub', { hostName, deviceId, assignment: isKept ? 'kept' : 'new' }),
-  retry: ({ attempt, delayMs, error }) =>
-    line('warn', 'trying again later', { attempt, delayMs: Math.round(delayMs), cause: errorFields(error) }),
+  retry: ({ attempt, delayMs, why, error }) =>
+    line('warn', 'trying again later', { attempt, delayMs: Math.round(delayMs), why, cause: errorFields(error) }),
   'telemetry-acknowledged': ({ messageId }) => line('debug', 'telemetry acknowledged', { messageId }),
+  'telemetry-published': ({ messageId, count, bytes, durationMs, error }) =>
+    line('debug', error === undefined ? 'telemetry published' : 'telemetry not acknowledged', {
+      messageId,
+      messages: count,
+      bytes,
+      durationMs: Math.round(durationMs),
+      ...(error !== undefined && { cause: errorFields(error) }),
+    }),
   'telemetry-kept': ({ count, bytes }) => line('info', 'telemetry waits on disk', { messages: count, bytes }),
   'telemetry-dropped': ({ reason, count }) => line('warn', 'telemetry dropped', { reason, messages: count }),
   'message-completed': ({ messageId }) => line('info', 'message handled', { messageId }),

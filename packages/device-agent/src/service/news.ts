@@ -52,16 +52,17 @@ export async function openNews(options: ServiceNewsOptions): Promise<ServiceNews
   const endpoint =
     port === undefined
       ? undefined
-      : await openEndpoint(
-          { host, port },
-          {
+      : await openEndpoint({
+          ...{ host, port },
+          answers: {
             isAlive: () => monitor.isAlive,
             isReady: () => monitor.isReady,
             health: () => monitor.report(),
             metrics: () => metrics.expose(),
           },
-        );
-  if (endpoint) log.write({ level: 'info', message: 'health and metrics', fields: { host, port: endpoint.port } });
+          onOpen: (open) => log.write({ level: 'info', message: 'health and metrics', fields: { host, port: open } }),
+          onProblem: warn,
+        });
   const healthFile =
     file === undefined
       ? undefined

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { textOf } from '../errors.ts';
+import { DeviceAgentError, textOf } from '../errors.ts';
 import { configError } from './config.ts';
 import { credentialPath } from './credentials.ts';
 
@@ -27,32 +27,37 @@ export function secretPlace(
 /**
  * The secret, without the line end that an editor leaves behind it.
  *
- * @throws {DeviceAgentError} ERR_AGENT_CONFIG
+ * @throws {DeviceAgentError} ERR_AGENT_SECRET
  */
 export async function readSecret(key: string, place: SecretPlace): Promise<string> {
   if ('variable' in place) {
     const secret = process.env[place.variable] ?? '';
     if (secret !== '') return secret;
-    throw configError(`${key}Variable ${place.variable} is not set.`, 'Put the secret there, for this service alone.');
+    throw notReadable(`${key}Variable ${place.variable} is not set.`, 'Put the secret there, for this service alone.');
   }
   const secret = (await readText(`${key}File`, place.file)).replace(/\r?\n$/, '');
   if (secret !== '') return secret;
-  throw configError(`${key}File ${place.file} is empty.`, 'Put the secret there.');
+  throw notReadable(`${key}File ${place.file} is empty.`, 'Put the secret there.');
 }
 
 /**
  * PEM roots that are trusted beside Node's own.
  *
- * @throws {DeviceAgentError} ERR_AGENT_CONFIG
+ * @throws {DeviceAgentError} ERR_AGENT_SECRET
  */
 export async function readRoots(key: string, file: string): Promise<string> {
   const pem = await readText(key, file);
   if (pem.includes('-----BEGIN CERTIFICATE-----')) return pem;
-  throw configError(`${key} ${file} holds no certificate in PEM.`, 'Convert it, or give another file.');
+  throw notReadable(`${key} ${file} holds no certificate in PEM.`, 'Convert it, or give another file.');
 }
 
 async function readText(key: string, file: string): Promise<string> {
   return readFile(file, 'utf8').catch((cause: unknown) => {
-    throw configError(`Can't read ${key}: ${textOf(cause)}.`, 'Check the path and its permissions.', cause);
+    throw notReadable(`Can't read ${key}: ${textOf(cause)}.`, 'Check the path and its permissions.', cause);
   });
+}
+
+/** Not the configuration's fault: the file may come, with its disk or from whoever writes it. */
+function notReadable(message: string, advice: string, cause?: unknown): DeviceAgentError {
+  return new DeviceAgentError('ERR_AGENT_SECRET', message, { advice, ...(cause !== undefined && { cause }) });
 }

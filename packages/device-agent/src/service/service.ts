@@ -34,8 +34,8 @@ export interface ServiceEnd {
 /**
  * Runs one device until it is asked to stop, or can't go on.
  *
- * @throws {DeviceAgentError} what keeps it from starting: ERR_AGENT_CONFIG, ERR_AGENT_APPLICATION, ERR_AGENT_IDENTITY_FILE,
- *   ERR_AGENT_PASSWORD, ERR_AGENT_IDENTITY_INVALID
+ * @throws {DeviceAgentError} what keeps it from starting: ERR_AGENT_CONFIG, ERR_AGENT_SECRET, ERR_AGENT_APPLICATION,
+ *   ERR_AGENT_IDENTITY_FILE, ERR_AGENT_PASSWORD, ERR_AGENT_IDENTITY_INVALID
  */
 export async function runService(options: ServiceOptions): Promise<ServiceEnd> {
   const { config, stdout, env, hide } = options;

@@ -26,7 +26,7 @@ export interface BundleEntry {
  * Collects what support asks for, without keys, passwords, message bodies or values of twins: secrets of the configuration, and
  * what looks like one, are taken out of every file.
  *
- * @throws {DeviceAgentError} ERR_AGENT_CONFIG
+ * @throws {DeviceAgentError} ERR_AGENT_CONFIG, ERR_AGENT_SECRET
  */
 export async function collectBundle(config: ServiceConfig): Promise<BundleEntry[]> {
   const { options, secrets } = await diagnosisOptions(config);

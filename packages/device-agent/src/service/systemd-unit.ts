@@ -39,7 +39,7 @@ NotifyAccess=all
 ExecStart=${[...command, 'run', '--config', configFile].map(quote).join(' ')}
 Restart=always
 RestartSec=15
-# 2: the configuration has to be mended first.
+# 2: another start can't help, such as with a configuration that has to be mended first.
 RestartPreventExitStatus=2
 WatchdogSec=120
 TimeoutStopSec=${Math.ceil(stopSeconds * 2 + 15)}
@@ -66,7 +66,10 @@ RestrictNamespaces=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
 SystemCallArchitectures=native
-SystemCallFilter=@system-service
+# V8 protects its code with memory keys, where the processor has them.
+SystemCallFilter=@system-service @pkey
+# What a later Node tries beyond that fails, and doesn't end it.
+SystemCallErrorNumber=EPERM
 # Not MemoryDenyWriteExecute: Node compiles JavaScript to machine code.
 
 [Install]

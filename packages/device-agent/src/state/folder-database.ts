@@ -1,7 +1,8 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import Database from 'libsql';
 import { DeviceAgentError } from '../errors.ts';
+import { DiskRoom, logLimits } from './disk-room.ts';
 import { takeFolderLock, type FolderLock } from './folder-lock.ts';
 import { checkSchemaVersion, ensureDatabase } from './schema.ts';
 import { setAsideDamaged, type SetAside } from './set-aside.ts';
@@ -9,9 +10,6 @@ import { stateError } from './state-error.ts';
 
 /** In each state folder. */
 export const databaseName = 'agent.db';
-
-/** Read in a tenth of a millisecond. */
-const longLogBytes = 256 * 1024;
 
 export type SqlValue = string | number | Uint8Array | null;
 
@@ -25,9 +23,9 @@ export interface Statement {
 
 /** Writes that share a transaction, and its wait for the disk, with all others of the same turn of the event loop. */
 export interface GroupedWrite {
-  /** Runs inside the transaction. */
+  /** Runs inside the transaction; again, where that had no room. */
   write(): void;
-  /** Told after the commit, or with the error for which all was rolled back. */
+  /** Told after the commit, or with the error for which all was rolled back; what is left to write is tried again then. */
   settle(error: DeviceAgentError | undefined): void;
 }
 
@@ -42,6 +40,7 @@ export class FolderDatabase {
   readonly setAside: SetAside | undefined;
   readonly #database: Database.Database;
   readonly #lock: FolderLock;
+  readonly #room: DiskRoom;
   readonly #statements = new Map<string, Statement>();
   readonly #group = new Set<GroupedWrite>();
   #isGroupDurable = false;
@@ -62,11 +61,12 @@ export class FolderDatabase {
       this.#isBlank = ensureDatabase(this.file);
       if (this.#isBlank && firstMade !== undefined) syncParents(folder, firstMade);
       this.#database = new Database(this.file);
-      this.#database.exec('PRAGMA synchronous = FULL; PRAGMA cache_size = -512; PRAGMA journal_size_limit = 4194304;');
-      checkSchemaVersion(
-        this.file,
-        (this.prepare('PRAGMA user_version').get() as { user_version: number }).user_version,
-      );
+      this.#database.exec(`PRAGMA synchronous = FULL; PRAGMA cache_size = -512; ${logLimits}`);
+      this.#room = new DiskRoom(this.file, this.#database);
+      const { user_version: version } = this.#room.make(() => this.prepare('PRAGMA user_version').get()) as {
+        user_version: number;
+      };
+      checkSchemaVersion(this.file, version);
       this.#lock = lock;
     } catch (cause) {
       lock?.release();
@@ -92,29 +92,14 @@ export class FolderDatabase {
   }
 
   /**
-   * All of the work or nothing; inside another transaction it is part of that.
+   * All of the work or nothing; inside another transaction it is part of that. On a full disk it may be done again, when
+   * there is room for it.
    *
    * @param isDurable - default true. False leaves the wait for the disk to a later commit: the work survives kill -9, and a
    *   power cut may undo it
    */
   transaction<T>(work: () => T, isDurable = true): T {
-    if (this.#isInTransaction) return work();
-    // NORMAL would wait for the head of a new log, which the first durable commit does anyway.
-    const level = isDurable ? 'FULL' : this.#isBlank ? 'OFF' : 'NORMAL';
-    this.#execute(`PRAGMA synchronous = ${level}; BEGIN IMMEDIATE`);
-    this.#isInTransaction = true;
-    try {
-      const result = work();
-      this.#execute('COMMIT');
-      if (isDurable) this.#isBlank = false;
-      return result;
-    } catch (error) {
-      // A full disk has ended the transaction already.
-      if (this.#database.inTransaction) this.#execute('ROLLBACK');
-      throw error;
-    } finally {
-      this.#isInTransaction = false;
-    }
+    return this.#isInTransaction ? work() : this.#room.make(() => this.#transact(work, isDurable));
   }
 
   /** Joins the transaction at the end of this turn. It waits for the disk if one of those that share it wants that. */
@@ -136,6 +121,42 @@ export class FolderDatabase {
     const isDurable = this.#isGroupDurable;
     this.#group.clear();
     this.#isGroupDurable = false;
+    const failure = this.#commit(writes, isDurable);
+    // What could be refused has been: what only takes away needs less.
+    if (failure) this.#commit(writes, false);
+  }
+
+  /** Gives the folder back; what has joined is committed before. */
+  close(): void {
+    this.commitGroup();
+    this.#room.leave();
+    this.#isOpen = false;
+    this.#statements.clear();
+    this.#database.close();
+    this.#lock.release();
+  }
+
+  #transact<T>(work: () => T, isDurable: boolean): T {
+    // NORMAL would wait for the head of a new log, which the first durable commit does anyway.
+    const level = isDurable ? 'FULL' : this.#isBlank ? 'OFF' : 'NORMAL';
+    this.#execute(`PRAGMA synchronous = ${level}; BEGIN IMMEDIATE`);
+    this.#isInTransaction = true;
+    try {
+      const result = work();
+      this.#guard(() => this.#room.keepReserve());
+      this.#execute('COMMIT');
+      if (isDurable) this.#isBlank = false;
+      return result;
+    } catch (error) {
+      // A full disk has ended the transaction already.
+      if (this.#database.inTransaction) this.#execute('ROLLBACK');
+      throw error;
+    } finally {
+      this.#isInTransaction = false;
+    }
+  }
+
+  #commit(writes: readonly GroupedWrite[], isDurable: boolean): DeviceAgentError | undefined {
     let failure: DeviceAgentError | undefined;
     try {
       this.transaction(() => {
@@ -145,30 +166,7 @@ export class FolderDatabase {
       failure = stateError(this.file, error);
     }
     for (const write of writes) write.settle(failure);
-  }
-
-  /** Gives the folder back; what has joined is committed before. */
-  close(): void {
-    this.commitGroup();
-    this.#shortenLog();
-    this.#isOpen = false;
-    this.#statements.clear();
-    this.#database.close();
-    this.#lock.release();
-  }
-
-  /**
-   * A long log makes the next start slow, since it is read then; so does one that has to be begun anew, which waits for the
-   * disk twice before the first commit does.
-   */
-  #shortenLog(): void {
-    const log = statSync(`${this.file}-wal`, { throwIfNoEntry: false });
-    if (!log || log.size <= longLogBytes) return;
-    try {
-      this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-    } catch {
-      // A full disk: the log is as good.
-    }
+    return failure;
   }
 
   #execute(sql: string): void {

@@ -1,8 +1,11 @@
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { DeviceAgentError } from '../errors.ts';
 import { codeOf } from './state-error.ts';
+
+/** Digits of a process number, on any system. */
+const longestNumber = 10;
 
 /** A state folder that this process holds until it gives it back. */
 export interface FolderLock {
@@ -47,7 +50,10 @@ export function takeFolderLock(folder: string): FolderLock {
 
 function nameHolder(holderFile: string): void {
   try {
-    writeFileSync(holderFile, String(process.pid), { mode: 0o600 });
+    // Over what is there: a file that is emptied first is on disk before it is closed (ext4).
+    const descriptor = openSync(holderFile, constants.O_WRONLY | constants.O_CREAT, 0o600);
+    writeSync(descriptor, String(process.pid).padEnd(longestNumber));
+    closeSync(descriptor);
   } catch {
     // A full disk: the message does without the number.
   }
@@ -56,7 +62,7 @@ function nameHolder(holderFile: string): void {
 /** What counts is the lock. */
 function holderOf(holderFile: string): string {
   try {
-    return `process ${readFileSync(holderFile, 'utf8')}`;
+    return `process ${readFileSync(holderFile, 'utf8').trim()}`;
   } catch {
     return 'another process';
   }

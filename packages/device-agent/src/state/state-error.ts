@@ -6,7 +6,7 @@ export const damagedAdvice =
 /** What SQLite's and the file system's codes mean, and what whoever runs the device can do. */
 const meanings: readonly { readonly codes: RegExp; readonly meaning: string; readonly advice: string }[] = [
   {
-    codes: /FULL|ENOSPC/,
+    codes: /FULL|ENOSPC|IOERR_SHM/,
     meaning: 'the disk is full',
     advice: 'Free space; the agent goes on by itself.',
   },
@@ -49,4 +49,9 @@ export function stateError(file: string, cause: unknown): DeviceAgentError {
 /** `SQLITE_BUSY`, `EACCES` and the like; empty where the error has none. */
 export function codeOf(cause: unknown): string {
   return typeof cause === 'object' && cause !== null && 'code' in cause ? String(cause.code) : '';
+}
+
+/** Whether SQLite had no space to write, or for the index of its log. */
+export function isDiskFull(error: unknown): boolean {
+  return error instanceof DeviceAgentError && /FULL|IOERR_SHM/.test(codeOf(error.cause));
 }

@@ -63,6 +63,20 @@ export function summarizeState(folder: string, registrationId: string, now: Date
 }
 
 /**
+ * One of a device's facts, as an agent put it last.
+ *
+ * @throws the database's own errors
+ */
+export function readFact(folder: string, registrationId: string, name: string): unknown {
+  return read(folder, (database) => {
+    const row = database
+      .prepare('SELECT value FROM fact WHERE name = ? AND device = (SELECT id FROM device WHERE registration_id = ?)')
+      .get(name, registrationId) as { readonly value: string } | undefined;
+    return row && (JSON.parse(row.value) as unknown);
+  });
+}
+
+/**
  * Has SQLite look over the whole database; undefined where there is none yet.
  *
  * @throws the database's own errors

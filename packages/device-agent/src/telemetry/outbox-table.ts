@@ -17,6 +17,8 @@ export interface OutboxPart {
   readonly count: number;
   readonly bytes: number;
   readonly lastSequence: number;
+  /** When the one that came last was added. */
+  readonly newestMs: number;
 }
 
 const entryColumns = 'sequence, message_id, priority, size, added_ms';
@@ -35,7 +37,7 @@ export class OutboxTable {
   constructor({ database, device }: StateStore) {
     this.#device = device;
     this.#totals = database.prepare(
-      'SELECT priority, count(*) AS count, sum(size) AS bytes, max(sequence) AS last FROM outbox WHERE device = ? GROUP BY priority',
+      'SELECT priority, count(*) AS count, sum(size) AS bytes, max(sequence) AS last, max(added_ms) AS newest FROM outbox WHERE device = ? GROUP BY priority',
     );
     this.#insert = database.prepare('INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
     this.#entries = database.prepare(
@@ -52,12 +54,12 @@ export class OutboxTable {
   }
 
   totals(): OutboxPart[] {
-    const rows = this.#totals.all(this.#device) as { priority: number; count: number; bytes: number; last: number }[];
-    return rows.map(({ priority, count, bytes, last }) => ({
+    return (this.#totals.all(this.#device) as TotalsRow[]).map(({ priority, count, bytes, last, newest }) => ({
       priority: toPriority(priority),
       count,
       bytes,
       lastSequence: last,
+      newestMs: newest,
     }));
   }
 
@@ -104,6 +106,14 @@ export class OutboxTable {
   removeThrough(sequence: number): void {
     this.#removeThrough.run(this.#device, sequence);
   }
+}
+
+interface TotalsRow {
+  readonly priority: number;
+  readonly count: number;
+  readonly bytes: number;
+  readonly last: number;
+  readonly newest: number;
 }
 
 interface EntryRow {

@@ -1,3 +1,4 @@
+import { systemClock, type Clock } from '../clock.ts';
 import { DeviceAgentError } from '../errors.ts';
 import type { FolderDatabase, GroupedWrite } from '../state/folder-database.ts';
 import type { StateStore } from '../state/state-store.ts';
@@ -37,14 +38,15 @@ interface Staged {
 /** How often the age of what waits is looked at, at most, when something is added. */
 const ageCheckMs = 60_000;
 
-/** A stamp before this comes from a clock that wasn't set yet, and says nothing about a message's age. */
-const earliestPlausibleMs = Date.UTC(2024, 0, 1);
-
 /**
  * Telemetry on disk, first in, first out.
  *
  * One reader takes messages and acknowledges them; between the two they are in flight. All that happens in one turn of the
  * event loop shares one transaction. A lost removal only repeats a message, so removals don't wait for the disk.
+ *
+ * Its time line isn't the clock, which may be set at any time: it begins there with each first message, goes on evenly while
+ * the outbox is open, and after a restart from the newest message. How long a device was off can't be told from a clock that
+ * was set.
  */
 export class Outbox implements GroupedWrite {
   /** Called when messages have come in. */
@@ -55,16 +57,24 @@ export class Outbox implements GroupedWrite {
   readonly #room: OutboxRoom;
   readonly #compressAboveBytes: number | undefined;
   readonly #maxAgeMs: number;
+  readonly #clock: Clock;
   readonly #onEvent: (event: OutboxEvent) => void;
   #adding: Adding[] = [];
   #staged: Staged | undefined;
   #totals = new OutboxTotals();
   #lastSequence = 0;
   #forgottenThrough = 0;
-  #nowMs = 0;
+  #nowMs: number;
   #ageCheckedMs = 0;
+  /** From the clock's elapsed time to the time line. */
+  #offsetMs: number;
 
-  constructor(store: StateStore, options: OutboxOptions = {}, onEvent: (event: OutboxEvent) => void = () => undefined) {
+  constructor(
+    store: StateStore,
+    options: OutboxOptions & { readonly clock?: Clock } = {},
+    onEvent: (event: OutboxEvent) => void = () => undefined,
+  ) {
+    const { clock = systemClock } = options;
     const { maxBytes = 64 * 1024 * 1024, maxAgeMs = 7 * 86_400_000, whenFull = 'drop-oldest' } = options;
     this.#database = store.database;
     this.#table = new OutboxTable(store);
@@ -73,11 +83,15 @@ export class Outbox implements GroupedWrite {
     // With batches, it is compressed when it is known what goes together.
     this.#compressAboveBytes = options.batch ? undefined : options.compressAboveBytes;
     this.#maxAgeMs = maxAgeMs;
+    this.#clock = clock;
     this.#onEvent = onEvent;
-    for (const entry of this.#table.totals()) {
+    const totals = this.#table.totals();
+    for (const entry of totals) {
       this.#totals.addMany(entry);
       this.#lastSequence = Math.max(this.#lastSequence, entry.lastSequence);
     }
+    this.#nowMs = Math.max(0, ...totals.map(({ newestMs }) => newestMs));
+    this.#offsetMs = this.#nowMs - elapsedMs(clock);
   }
 
   /** Messages that the hub hasn't acknowledged. */
@@ -95,10 +109,11 @@ export class Outbox implements GroupedWrite {
    *
    * @throws {DeviceAgentError} ERR_AGENT_MESSAGE_INVALID, ERR_AGENT_MESSAGE_TOO_LARGE, ERR_AGENT_OUTBOX_FULL, ERR_AGENT_STATE
    */
-  add(message: TelemetryMessage, now: Date): Promise<StoredMessage> {
+  add(message: TelemetryMessage): Promise<StoredMessage> {
     return new Promise((resolve, reject) => {
-      const prepared = prepareMessage(message, now, this.#compressAboveBytes);
-      this.#nowMs = now.getTime();
+      if (this.#totals.count === 0 && this.#adding.length === 0) this.#beginTimeLine();
+      const addedMs = this.#goOn();
+      const prepared = prepareMessage(message, { now: this.#clock.now(), addedMs }, this.#compressAboveBytes);
       this.#adding.push({ message: prepared, resolve, reject });
       this.#database.join(this);
     });
@@ -115,8 +130,8 @@ export class Outbox implements GroupedWrite {
   }
 
   /** The oldest messages that aren't in flight, which they are then: as many as the limits allow, and one in any case. */
-  next(limit: number, maxBytes: number, now: Date): StoredMessage[] {
-    this.#nowMs = now.getTime();
+  next(limit: number, maxBytes: number): StoredMessage[] {
+    this.#goOn();
     for (;;) {
       const messages = this.#reader.next(limit, maxBytes);
       const fresh = messages.filter((message) => !this.#isTooOld(message));
@@ -143,6 +158,8 @@ export class Outbox implements GroupedWrite {
       doneAhead: [...this.#reader.acknowledgedAhead],
       lastSequence: this.#lastSequence,
     };
+    // It was rolled back and is done again.
+    if (this.#staged) this.#room.reset();
     this.#staged = staged;
     if (staged.doneThrough > this.#forgottenThrough) this.#table.removeThrough(staged.doneThrough);
     for (const sequence of staged.doneAhead) this.#table.remove(sequence);
@@ -221,7 +238,19 @@ export class Outbox implements GroupedWrite {
   }
 
   #isTooOld({ addedMs }: { readonly addedMs: number }): boolean {
-    return addedMs < this.#nowMs - this.#maxAgeMs && addedMs >= earliestPlausibleMs;
+    return addedMs < this.#nowMs - this.#maxAgeMs;
+  }
+
+  /** Nothing waits: what comes next may have its time from the clock. */
+  #beginTimeLine(): void {
+    const nowMs = this.#clock.now().getTime();
+    this.#offsetMs = nowMs - elapsedMs(this.#clock);
+    this.#ageCheckedMs = nowMs;
+  }
+
+  #goOn(): number {
+    this.#nowMs = Math.round(elapsedMs(this.#clock) + this.#offsetMs);
+    return this.#nowMs;
   }
 
   #tellDropped(reason: DropReason, messageIds: readonly string[]): void {
@@ -237,3 +266,5 @@ export class Outbox implements GroupedWrite {
     );
   }
 }
+
+const elapsedMs = (clock: Clock): number => clock.elapsedMs?.() ?? clock.now().getTime();

@@ -43,7 +43,7 @@ export interface PreparedMessage {
   readonly properties: Readonly<Record<string, string>>;
   /** ISO 8601, when it was measured; it goes as application property `iothub-creation-time-utc`. */
   readonly createdAt: string;
-  /** Milliseconds since 1970, when `send` was called: from here on it waits. */
+  /** Milliseconds on the outbox's own time line: from here on it waits. */
   readonly addedMs: number;
   readonly priority: TelemetryPriority;
   /** Bytes, as the hub counts them. */
@@ -74,10 +74,15 @@ const noProperties: Readonly<Record<string, string>> = Object.freeze({});
 /**
  * Checks a message by the hub's rules, and compresses it where that is asked for.
  *
+ * @param time - the device's clock, and the outbox's time line
  * @param compressAboveBytes - bodies above it go as gzip, unless the message says otherwise
  * @throws {DeviceAgentError} ERR_AGENT_MESSAGE_INVALID, ERR_AGENT_MESSAGE_TOO_LARGE
  */
-export function prepareMessage(message: TelemetryMessage, now: Date, compressAboveBytes = Infinity): PreparedMessage {
+export function prepareMessage(
+  message: TelemetryMessage,
+  { now, addedMs }: { readonly now: Date; readonly addedMs: number },
+  compressAboveBytes = Infinity,
+): PreparedMessage {
   const { contentType = 'application/json', properties = noProperties, priority = 'normal' } = message;
   const messageId = message.messageId === undefined ? randomUUID() : checkMessageId(message.messageId);
   const { body, contentEncoding } = encodeBody(message, messageId, compressAboveBytes);
@@ -90,7 +95,7 @@ export function prepareMessage(message: TelemetryMessage, now: Date, compressAbo
     contentEncoding,
     properties,
     createdAt: (message.createdAt ?? now).toISOString(),
-    addedMs: now.getTime(),
+    addedMs,
     priority,
   };
   const size = hubSize(prepared);

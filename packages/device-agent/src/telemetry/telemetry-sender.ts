@@ -56,11 +56,10 @@ export class TelemetrySender {
   /** Sends what the window has room for. It is filled when half of it is free, so that the outbox is read in pages. */
   wake(): void {
     const session = this.#session;
-    const { clock } = this.#options;
     try {
       while (session && session === this.#session && this.#hasRoom()) {
         const { count, bytes } = this.#inFlight;
-        const messages = this.#outbox.next(window.count - count, window.bytes - bytes, clock.now());
+        const messages = this.#outbox.next(window.count - count, window.bytes - bytes);
         if (messages.length === 0) break;
         for (const message of messages) this.#take(session, message);
       }
@@ -126,9 +125,14 @@ export class TelemetrySender {
   #send(session: TelemetrySession, shipment: Shipment): void {
     this.#inFlight.count += 1;
     this.#inFlight.bytes += shipment.message.size;
+    const beganMs = performance.now();
     session.send(shipment.message).then(
-      () => this.#acknowledged(session, shipment),
       () => {
+        this.#tellPublished(shipment, performance.now() - beganMs);
+        this.#acknowledged(session, shipment);
+      },
+      (error: unknown) => {
+        this.#tellPublished(shipment, performance.now() - beganMs, error);
         // The next session begins with this message; one that still stands has stopped acknowledging.
         if (this.#session === session) session.abandon('a telemetry message was not acknowledged');
       },
@@ -146,6 +150,19 @@ export class TelemetrySender {
     }
     if (this.#outbox.count === 0) this.#releaseWaiting();
     else if (this.#hasRoom()) this.wake();
+  }
+
+  #tellPublished({ message, items }: Shipment, durationMs: number, error?: unknown): void {
+    const { messageId, size, properties } = message;
+    this.#options.onEvent({
+      type: 'telemetry-published',
+      messageId,
+      count: items.length,
+      bytes: size,
+      properties,
+      durationMs,
+      ...(error !== undefined && { error }),
+    });
   }
 
   #tellKept(): void {

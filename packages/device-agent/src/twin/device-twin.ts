@@ -52,6 +52,7 @@ export class DeviceTwin {
   readonly #sender: ReportedSender;
   readonly #stopping = new AbortController();
   #link: TwinLink | undefined;
+  #takesNoMore = false;
   #handling: Promise<void> = Promise.resolve();
 
   constructor(options: DeviceTwinOptions) {
@@ -117,8 +118,17 @@ export class DeviceTwin {
     return this.#handling;
   }
 
+  /**
+   * Hands nothing over any more, and takes a failure of the handler that still runs for no answer: the agent is being
+   * stopped, and so may be what the handler works with. That change comes again after the next start.
+   */
+  takeNoMore(): void {
+    this.#takesNoMore = true;
+  }
+
   /** Fires the running handler's signal and sends nothing any more; a change that isn't handled comes again after the next start. */
   stop(): void {
+    this.takeNoMore();
     this.#stopping.abort(stopped('The agent'));
     this.disconnected();
   }
@@ -135,7 +145,7 @@ export class DeviceTwin {
   }
 
   async #fetchAll(link: TwinLink): Promise<void> {
-    while (link.isInUse) {
+    while (this.#isOpen(link)) {
       let failure: unknown;
       try {
         if (await this.#fetchOnce(link)) {
@@ -170,7 +180,7 @@ export class DeviceTwin {
   /** One change at a time, in the order in which they came. */
   #enqueue(link: TwinLink, step: () => Promise<DesiredOutcome>): Promise<void> {
     this.#handling = this.#handling.then(async () => {
-      if (!link.isInUse) return;
+      if (!this.#isOpen(link)) return;
       try {
         const outcome = await step();
         if (outcome.kind === 'gap') this.#fetch(link);
@@ -178,12 +188,16 @@ export class DeviceTwin {
         this.#options.onEvent({ type: 'desired-handled', version: outcome.version });
         this.#wake();
       } catch (error) {
-        if (this.#stopping.signal.aborted) return;
+        if (this.#takesNoMore) return;
         this.#tellFailure(error);
         this.#fetch(link);
       }
     });
     return this.#handling;
+  }
+
+  #isOpen(link: TwinLink): boolean {
+    return link.isInUse && !this.#takesNoMore;
   }
 
   async #ask(change: DesiredChange): Promise<Acknowledgements> {
@@ -198,7 +212,7 @@ export class DeviceTwin {
         definition.handle(accepted, context);
       return { ...(await callHandler(call, { what, timeoutMs, clock, signal })), ...refused };
     } catch (error) {
-      signal.throwIfAborted();
+      if (this.#takesNoMore) throw error;
       onEvent({ type: 'handler-failed', handler: 'onDesired', version: change.version, error });
       return { ...refuse(accepted, 500, textOf(error)), ...refused };
     }

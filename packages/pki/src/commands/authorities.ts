@@ -6,6 +6,7 @@ import type { KeyAlgorithm } from '../key-algorithm.ts';
 import { withAuthority, withNewKey } from './authority-key.ts';
 import {
   addFolderOptions,
+  addInventoryOptions,
   keyAlgorithms,
   parseDays,
   rootName,
@@ -13,16 +14,18 @@ import {
   type FolderFlags,
 } from './context.ts';
 import { addCeremonyOptions, ceremonyStep, describe, rootPlace, type CeremonyFlags } from './ceremony.ts';
+import { recordLine } from './line-record.ts';
 import { addPasswordOption, readPassword } from './password.ts';
 import { addTokenOptions, isInToken, type TokenFlags } from './token.ts';
 import { UsageError } from './usage-error.ts';
 
-interface AuthorityFlags extends FolderFlags, TokenFlags {
+interface AuthorityFlags extends TokenFlags {
   days: number;
   keyAlgorithm: KeyAlgorithm;
   rootPasswordFile?: string;
 }
 
+type RootCreationFlags = AuthorityFlags & FolderFlags;
 type LineCreationFlags = AuthorityFlags & CeremonyFlags;
 
 export function addInitCommand(program: Command, context: CommandContext): void {
@@ -34,7 +37,7 @@ export function addInitCommand(program: Command, context: CommandContext): void 
     .addOption(keyAlgorithmOption());
   addTokenOptions(addPasswordOption(addFolderOptions(command), 'root', "of the root's key"), "the root's")
     .addHelpText('after', '\n  $ contoso-pki init "Contoso Root CA" --root-password-file root.password')
-    .action((name: string, flags: AuthorityFlags) => init(context, name, flags));
+    .action((name: string, flags: RootCreationFlags) => init(context, name, flags));
 }
 
 export function addLineCommand(program: Command, context: CommandContext): void {
@@ -44,7 +47,7 @@ export function addLineCommand(program: Command, context: CommandContext): void 
     .argument('<name>', 'its common name, and the first part of its file names, such as line-1')
     .option('--days <days>', 'how long it is valid; cut to the end of the root', parseDays, 1825)
     .addOption(keyAlgorithmOption());
-  addCeremonyOptions(addPasswordOption(addFolderOptions(command), 'root', "of the root's key"));
+  addCeremonyOptions(addPasswordOption(addInventoryOptions(command, 'lines'), 'root', "of the root's key"));
   addTokenOptions(addPasswordOption(command, 'line', "of the line's key"), "this machine's")
     .addHelpText(
       'after',
@@ -57,7 +60,7 @@ export function addLineCommand(program: Command, context: CommandContext): void 
     .action((name: string, flags: LineCreationFlags) => createLine(context, name, flags));
 }
 
-async function init({ output }: CommandContext, commonName: string, flags: AuthorityFlags): Promise<void> {
+async function init({ output }: CommandContext, commonName: string, flags: RootCreationFlags): Promise<void> {
   const { folder, days: validityDays, keyAlgorithm } = flags;
   await checkNothingThere(Object.values(authorityPaths({ folder, name: rootName })));
   await withNewKey(rootPlace(flags), keyAlgorithm, async (key, password) => {
@@ -78,11 +81,15 @@ async function createLine(context: CommandContext, lineName: string, flags: Line
       "A line's key in a token takes three walks: --request on its machine, --sign on the root's, --import on its own again.",
     );
   }
-  await withAuthority({ folder, name: rootName, kind: 'root', passwordFile: rootPasswordFile }, async (root) => {
+  const rootPlace = { folder, name: rootName, kind: 'root', passwordFile: rootPasswordFile } as const;
+  await withAuthority(output, rootPlace, async (root) => {
     const need = { name: 'line', label: `new line "${lineName}"`, file, isNew: true } as const;
     const password = await readPassword(need);
+    const place = { folder, name: lineName };
+    await checkNothingThere(Object.values(authorityPaths(place)));
     const line = await createLineAuthority(root, { lineName, validityDays, keyAlgorithm });
-    output.result({ ...describe(line), ...(await saveAuthority(line, { folder, name: lineName, password })) });
+    const paths = await recordLine(flags, { root, lineName, line }, () => saveAuthority(line, { ...place, password }));
+    output.result({ ...describe(line), ...paths });
   });
 }
 

@@ -4,6 +4,7 @@ import { createSoftwareKey, openSoftwareKey } from '../custody/software-key.ts';
 import { readWholeFile } from '../file-set.ts';
 import type { KeyAlgorithm } from '../key-algorithm.ts';
 import type { SigningKey } from '../signing-key.ts';
+import type { Output } from './output.ts';
 import { readPassword } from './password.ts';
 import { isInToken, withToken, type TokenFlags } from './token.ts';
 
@@ -18,22 +19,28 @@ export interface AuthorityPlace extends TokenFlags {
 
 /** Opens an authority for as long as the work takes. */
 export function withAuthority<T>(
+  output: Output,
   place: AuthorityPlace,
   work: (authority: CertificateAuthority) => Promise<T>,
 ): Promise<T> {
   const { folder, name } = place;
-  return withKey(place, async (key) => work(await loadAuthority({ folder, name, key })));
+  return withKey(output, place, async (key) => work(await loadAuthority({ folder, name, key })));
 }
 
-/** Opens an authority's key for as long as the work takes. */
-export async function withKey<T>(place: AuthorityPlace, work: (key: SigningKey) => Promise<T>): Promise<T> {
+/** Opens an authority's key for as long as the work takes, and warns where old encryption is on its file. */
+export async function withKey<T>(
+  output: Output,
+  place: AuthorityPlace,
+  work: (key: SigningKey) => Promise<T>,
+): Promise<T> {
   if (isInToken(place)) {
     return withToken(place, async (token) => work(await token.openKey({ label: labelOf(place) })));
   }
   const { keyPath } = authorityPaths(place);
   const password = await passwordOf(place, false);
   const encrypted = await readWholeFile(keyPath);
-  return work(await openSoftwareKey(encrypted.toString('utf8'), password));
+  const onWeakness = (sentence: string): void => output.warn(`${keyPath}: ${sentence}`);
+  return work(await openSoftwareKey(encrypted.toString('utf8'), password, { onWeakness }));
 }
 
 /**

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { openDeviceBundle } from '../device-bundle.ts';
 import type { DeviceCredential } from '../device-certificate.ts';
-import { readCredential, saveDevice, type Credential, type DevicePaths } from '../device-files.ts';
+import { readCredential, readSavedDevice, saveDevice, type Credential, type DevicePaths } from '../device-files.ts';
 import { PkiError } from '../errors.ts';
 import { readWholeFile } from '../file-set.ts';
 import { ProgressCount } from '../mass/progress-count.ts';
@@ -106,8 +106,10 @@ async function save(
 ): Promise<DevicePaths | undefined> {
   const read = (ending: string): Promise<string | undefined> =>
     readFile(join(folder, `${device.registrationId}.${ending}`), 'utf8').catch(() => undefined);
-  // The chain is put in place after the PFX, and a key of its own after that.
+  // The PFX is put in place first, then the chain, then a key of its own.
   const isSame = (await read('chain.pem')) === device.chainPem;
   if (isSame && (!keyPem || (await read('key.pem')) !== undefined)) return undefined;
-  return saveDevice(device, { folder, password, keyPem, overwrite: overwrite || isSame });
+  const saved = isSame ? device : await readSavedDevice(device.registrationId, { folder, password });
+  const isBegun = saved?.serialNumber === device.serialNumber;
+  return saveDevice(device, { folder, password, keyPem, overwrite: overwrite || isBegun });
 }

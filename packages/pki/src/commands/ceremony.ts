@@ -2,18 +2,20 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { openAuthority } from '../authority.ts';
+import { authorityPaths } from '../authority-files.ts';
 import { createAuthorityRequest, signAuthorityRequest } from '../authority-request.ts';
 import { verifyChain } from '../chain-verification.ts';
 import { encryptPrivateKey } from '../encrypted-private-key.ts';
 import { checkNothingThere, readWholeFile, writeFileSet, type FileContent } from '../file-set.ts';
 import type { KeyAlgorithm } from '../key-algorithm.ts';
 import { withAuthority, withKey, withNewKey, type AuthorityPlace } from './authority-key.ts';
-import { rootName, type CommandContext, type FolderFlags } from './context.ts';
+import { rootName, type CommandContext, type FolderFlags, type InventoryFlags } from './context.ts';
+import { recordLine } from './line-record.ts';
 import type { TokenFlags } from './token.ts';
 import { UsageError } from './usage-error.ts';
 
 /** Options that take a line's certificate over three walks, so that the root's machine never meets a network. */
-export interface CeremonyFlags extends FolderFlags, TokenFlags {
+export interface CeremonyFlags extends InventoryFlags, TokenFlags {
   days: number;
   keyAlgorithm: KeyAlgorithm;
   request?: true;
@@ -65,10 +67,13 @@ async function sign(
   flags: CeremonyFlags & { sign: string },
 ): Promise<void> {
   const { folder, days: validityDays } = flags;
+  const { certificatePath, chainPath } = authorityPaths({ folder, name: lineName });
+  await checkNothingThere([certificatePath, chainPath]);
   const csr = await readWholeFile(flags.sign);
-  await withAuthority(rootPlace(flags), async (root) => {
+  await withAuthority(output, rootPlace(flags), async (root) => {
     const signed = await signAuthorityRequest(root, csr.toString('utf8'), { lineName, validityDays });
-    output.result({ ...describe(signed), ...(await writeChain(folder, lineName, signed)) });
+    const paths = await recordLine(flags, { root, lineName, line: signed }, () => writeChain(folder, lineName, signed));
+    output.result({ ...describe(signed), ...paths });
   });
 }
 
@@ -91,7 +96,7 @@ async function take(
       `${flags.import} is no chain to that root: ${problems.map(({ message }) => message).join(' ')}`,
     );
   }
-  await withKey(linePlace(lineName, flags), async (key) => {
+  await withKey(output, linePlace(lineName, flags), async (key) => {
     const line = openAuthority({ chainPem, key });
     output.result({ ...describe(line), ...(await writeChain(folder, lineName, line)) });
   });
@@ -117,15 +122,15 @@ interface Signed {
 }
 
 async function writeChain(folder: string, name: string, signed: Signed): Promise<Record<string, string>> {
-  const paths = { certificatePath: join(folder, `${name}.cer.pem`), chainPath: join(folder, `${name}.chain.pem`) };
+  const { certificatePath, chainPath } = authorityPaths({ folder, name });
   await writeFileSet(
     [
-      { path: paths.certificatePath, data: signed.certificatePem, access: 'public' },
-      { path: paths.chainPath, data: signed.chainPem, access: 'public' },
+      { path: certificatePath, data: signed.certificatePem, access: 'public' },
+      { path: chainPath, data: signed.chainPem, access: 'public' },
     ],
     false,
   );
-  return paths;
+  return { certificatePath, chainPath };
 }
 
 /** What a command says of an authority that it has made. */

@@ -24,6 +24,8 @@ export interface FolderFlags {
 /** Options of every command that reads or writes the inventory. */
 export interface InventoryFlags extends FolderFlags {
   inventory?: string;
+  /** The root's inventory, which has its lines, and not that of the lines' devices. */
+  root?: boolean;
   station: string;
   orderedBy: string;
 }
@@ -43,18 +45,34 @@ export function addFolderOptions(command: Command): Command {
     .option('--json', 'one JSON object a line, the last one {"result":...} or {"error":...}');
 }
 
-export function addInventoryOptions(command: Command): Command {
+/** Names of inventories in the folder: of the lines' devices, and of the root's lines. */
+const inventoryFile = { devices: 'inventory.db', lines: 'root-inventory.db' } as const;
+
+/** @param of - whose certificates the command writes down, or asks about unless it is given `--root` */
+export function addInventoryOptions(command: Command, of: keyof typeof inventoryFile = 'devices'): Command {
   const user = userInfo().username;
   return addFolderOptions(command)
-    .option('--inventory <file|url>', 'a file, or postgres://user@host/database (default: {folder}/inventory.db)')
+    .option(
+      '--inventory <file|url>',
+      `a file, or postgres://user@host/database (default: {folder}/${inventoryFile[of]})`,
+    )
     .option('--station <name>', "this machine's name in the inventory", hostname().slice(0, 64))
     .option('--ordered-by <text>', 'purchase order, ticket or person, for the inventory', user);
 }
 
-/** Opens the inventory for as long as the work takes. */
-export async function withInventory<T>(flags: InventoryFlags, work: (inventory: Inventory) => Promise<T>): Promise<T> {
-  const place = flags.inventory ?? join(flags.folder, 'inventory.db');
-  const inventory = await (/^postgres(ql)?:/.test(place) ? openPostgresInventory(place) : openInventory(place));
+export function addRootOption(command: Command): Command {
+  return command.option('--root', `about the root's lines, and not about devices: {folder}/${inventoryFile.lines}`);
+}
+
+/** Opens the inventory for as long as the work takes. With `mustExist` a missing one is not made: for who looks into it, or changes what is there. */
+export async function withInventory<T>(
+  flags: InventoryFlags,
+  work: (inventory: Inventory) => Promise<T>,
+  options: { mustExist?: boolean } = {},
+): Promise<T> {
+  const place = flags.inventory ?? join(flags.folder, inventoryFile[flags.root ? 'lines' : 'devices']);
+  const open = /^postgres(ql)?:/.test(place) ? openPostgresInventory : openInventory;
+  const inventory = await open(place, options);
   try {
     return await work(inventory);
   } finally {
@@ -64,13 +82,22 @@ export async function withInventory<T>(flags: InventoryFlags, work: (inventory: 
 
 /** Options of a command that signs with a line's key. */
 export function addLineOptions(command: Command, what: string): Command {
-  command.requiredOption('--line <name>', what);
-  return addTokenOptions(addPasswordOption(command, 'line', "of the line's key"), "the line's");
+  return addLineKeyOptions(command.requiredOption('--line <name>', what), "the line's");
+}
+
+/** @param whose - whose key may be in a token */
+export function addLineKeyOptions(command: Command, whose: string): Command {
+  return addTokenOptions(addPasswordOption(command, 'line', "of the line's key"), whose);
 }
 
 /** Opens the line for as long as the work takes. */
-export function withLine<T>(flags: LineFlags, work: (line: CertificateAuthority) => Promise<T>): Promise<T> {
-  return withAuthority({ ...flags, name: flags.line, kind: 'line', passwordFile: flags.linePasswordFile }, work);
+export function withLine<T>(
+  output: Output,
+  flags: LineFlags,
+  work: (line: CertificateAuthority) => Promise<T>,
+): Promise<T> {
+  const place = { ...flags, name: flags.line, kind: 'line', passwordFile: flags.linePasswordFile } as const;
+  return withAuthority(output, place, work);
 }
 
 export function responsibleOf({ station, orderedBy }: InventoryFlags): Responsible {

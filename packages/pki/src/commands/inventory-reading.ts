@@ -7,9 +7,11 @@ import {
   type CertificateFilter,
   type CertificateRecord,
   type CertificateState,
+  type Inventory,
 } from '../inventory/index.ts';
 import {
   addInventoryOptions,
+  addRootOption,
   dayMs,
   parseDays,
   withInventory,
@@ -54,7 +56,7 @@ export function addListCommand(program: Command, context: CommandContext): void 
     .option('--order <text>', 'of one order')
     .addOption(new Option('--state <state>', 'in one state').choices(states))
     .addOption(formatOption());
-  addInventoryOptions(command)
+  addInventoryOptions(addRootOption(command))
     .addHelpText(
       'after',
       `
@@ -73,7 +75,7 @@ export function addExpiringCommand(program: Command, context: CommandContext): v
     .option('--expired', 'show those too that have ended already', false)
     .option('--line <name>', 'of one line')
     .addOption(formatOption());
-  addInventoryOptions(command)
+  addInventoryOptions(addRootOption(command))
     .addHelpText('after', '\n  $ contoso-pki expiring --within 60 --format csv > renew.csv')
     .action((flags: ExpiringFlags) => listExpiring(context, flags));
 }
@@ -83,7 +85,7 @@ export function addAuditCommand(program: Command, context: CommandContext): void
     .command('audit')
     .description('check that nobody has altered the inventory')
     .option('--mark <sequence:hash>', 'an entry written down earlier: the trail has to lead through it');
-  addInventoryOptions(command)
+  addInventoryOptions(addRootOption(command))
     .addHelpText('after', '\n  $ contoso-pki audit --mark 17:5d41...   (a mark is the "head" of an earlier audit)')
     .action((flags: AuditFlags) => audit(context, flags));
 }
@@ -121,7 +123,7 @@ async function showRecords({ output }: CommandContext, flags: FormatFlags, filte
   if (format !== 'table' && output.json) {
     throw new UsageError('--format says how the records are written, and so does --json: give one of them.');
   }
-  await withInventory(flags, async (inventory) => {
+  const show = async (inventory: Inventory): Promise<void> => {
     const records = inventory.find(filter);
     if (format !== 'table') {
       for await (const text of (format === 'csv' ? exportCsv : exportNdjson)(records)) await output.raw(text);
@@ -133,11 +135,14 @@ async function showRecords({ output }: CommandContext, flags: FormatFlags, filte
       count += 1;
     }
     output.result({ certificates: count });
-  });
+  };
+  await withInventory(flags, show, { mustExist: true });
 }
 
 async function showDevice({ output }: CommandContext, flags: InventoryFlags, device: string): Promise<void> {
-  const { certificates, events } = await withInventory(flags, (inventory) => inventory.history(device));
+  const { certificates, events } = await withInventory(flags, (inventory) => inventory.history(device), {
+    mustExist: true,
+  });
   for (const record of certificates) {
     await output.row('certificate', record, describeRecord(record));
     const { thumbprintSha1, thumbprintSha256 } = record;
@@ -154,12 +159,17 @@ async function showDevice({ output }: CommandContext, flags: InventoryFlags, dev
 
 async function audit({ output }: CommandContext, flags: AuditFlags): Promise<void> {
   const marks = flags.mark === undefined ? [] : [parseMark(flags.mark)];
-  const found = await withInventory(flags, (inventory) => inventory.verifyAudit(marks));
+  const found = await withInventory(flags, (inventory) => inventory.verifyAudit(marks), { mustExist: true });
   for (const problem of found.problems) {
     await output.row('problem', problem, `${problem.code}: ${problem.message}`);
   }
   const { isIntact, entries, certificates, head } = found;
   output.result({ isIntact, entries, certificates, head: `${head.sequence}:${head.hash}` });
+  if (marks.length === 0) {
+    output.warn(
+      'Without a mark an inventory passes too that was replaced as a whole, or whose end was cut off: keep "head" elsewhere, and give it with --mark the next time.',
+    );
+  }
   if (isIntact) return;
   throw new PkiError(
     'ERR_PKI_INVENTORY_ALTERED',

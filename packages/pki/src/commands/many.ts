@@ -1,11 +1,13 @@
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import type { CertificateAuthority } from '../authority.ts';
+import type { DeviceAllowance } from '../certificate-request.ts';
 import { PkiError } from '../errors.ts';
 import { readWholeFile } from '../file-set.ts';
 import type { Inventory } from '../inventory/index.ts';
 import { issueMany, type IssuedFor } from '../mass/issue-many.ts';
 import type { IssueProgress, RequestItem } from '../mass/mass-order.ts';
+import { addAllowanceOptions, readAllowance, type AllowanceFlags } from './allowance.ts';
 import { bundleReceiver, certificateReceiver, type FileReceiver } from './batch-files.ts';
 import {
   addInventoryOptions,
@@ -22,7 +24,7 @@ import { readIds, readRequests, type OrderSource } from './order-source.ts';
 import { ProgressBar } from './progress-bar.ts';
 import { UsageError } from './usage-error.ts';
 
-interface ManyFlags extends LineFlags {
+interface ManyFlags extends LineFlags, AllowanceFlags {
   requests: boolean;
   recipient?: string;
   out: string;
@@ -44,12 +46,12 @@ export function addManyCommand(program: Command, context: CommandContext): void 
     .option('--renew-ending-within <days>', 'renew devices whose certificate ends by then', parseDays)
     .option('--batch-size <devices>', 'devices a file', parseCount, 500)
     .option('--threads <count>', 'worker threads', parseCount, availableParallelism());
-  addLineOptions(addInventoryOptions(command), 'the line that signs')
+  addLineOptions(addInventoryOptions(addAllowanceOptions(command)), 'the line that signs')
     .addHelpText(
       'after',
       `
   $ contoso-pki many order-4711.txt --line line-1 --recipient station-7.cer.pem --ordered-by "order 4711"
-  $ contoso-pki many requests/ --requests --line line-1 --out certificates
+  $ contoso-pki many requests/ --requests --allow order-4711.txt --line line-1 --out certificates
 Items that can't be issued are listed on standard error; the others are issued, and the exit code is 1.`,
     )
     .action((source: string, flags: ManyFlags) => issueOrder(context, source, flags));
@@ -65,8 +67,18 @@ async function issueOrder(context: CommandContext, path: string, flags: ManyFlag
     );
   }
   if (recipient === undefined) {
-    await runOrder(context, flags, { source: await readRequests(path), receiver: certificateReceiver(out) });
+    const allow = await readAllowance(flags);
+    await runOrder(context, flags, {
+      source: await readRequests(path),
+      receiver: certificateReceiver(out),
+      ...(allow !== undefined && { allow }),
+    });
   } else {
+    if (flags.allow !== undefined || flags.allowAny) {
+      throw new UsageError(
+        '--allow and --allow-any are about --requests: a list of IDs says itself who gets a certificate.',
+      );
+    }
     const receiver = bundleReceiver(out, (await readWholeFile(recipient)).toString('utf8'));
     await runOrder(context, flags, { source: await readIds(path), receiver });
   }
@@ -75,8 +87,9 @@ async function issueOrder(context: CommandContext, path: string, flags: ManyFlag
 async function runOrder<Item extends string | RequestItem>(
   { output, stderr }: CommandContext,
   flags: ManyFlags,
-  { source, receiver }: { source: OrderSource<Item>; receiver: FileReceiver<IssuedFor<Item>> },
+  order: { source: OrderSource<Item>; receiver: FileReceiver<IssuedFor<Item>>; allow?: DeviceAllowance },
 ): Promise<void> {
+  const { source, ...receiving } = order;
   const { days, renewEndingWithin, batchSize, threads, station, orderedBy, out } = flags;
   const bar = new ProgressBar(stderr);
   let last: IssueProgress | undefined;
@@ -84,7 +97,7 @@ async function runOrder<Item extends string | RequestItem>(
     const run = issueMany(source.items, {
       line,
       inventory,
-      receiver,
+      ...receiving,
       station,
       orderedBy,
       validityDays: days,
@@ -104,9 +117,16 @@ async function runOrder<Item extends string | RequestItem>(
       bar.end();
     }
   };
-  await withLine(flags, (line) => withInventory(flags, (inventory) => issue(line, inventory)));
+  await withLine(output, flags, (line) => withInventory(flags, (inventory) => issue(line, inventory)));
   const { issued = 0, skipped = 0, refused = 0, ratePerSecond = 0 } = last ?? {};
-  output.result({ issued, skipped, refused, files: receiver.files, folder: out, perSecond: Math.round(ratePerSecond) });
+  output.result({
+    issued,
+    skipped,
+    refused,
+    files: receiving.receiver.files,
+    folder: out,
+    perSecond: Math.round(ratePerSecond),
+  });
   if (refused > 0) {
     throw new PkiError(
       'ERR_PKI_ITEMS_REFUSED',

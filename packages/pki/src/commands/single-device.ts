@@ -1,27 +1,23 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { Option, type Command } from 'commander';
-import type { CertificateAuthority } from '../authority.ts';
-import { readCertificates } from '../certificate.ts';
-import { saveDevice } from '../device-files.ts';
-import { PkiError } from '../errors.ts';
+import { readCertificates, type CertificateDetails } from '../certificate.ts';
+import type { DeviceCertificate, DeviceCredential } from '../device-certificate.ts';
+import { devicePaths, readSavedDevice, saveDevice } from '../device-files.ts';
 import { readWholeFile, writeFileSet } from '../file-set.ts';
-import type { CertificateRecord, Inventory } from '../inventory/index.ts';
+import type { CertificateRecord } from '../inventory/index.ts';
 import type { KeyAlgorithm } from '../key-algorithm.ts';
-import { issueMany, type IssuedFor } from '../mass/issue-many.ts';
-import type { IssuedDevice } from '../mass/issued-device.ts';
-import type { IssueManyOptions, RequestItem } from '../mass/mass-order.ts';
+import type { RequestItem } from '../mass/mass-order.ts';
+import { addAllowanceOptions, readAllowance, type AllowanceFlags } from './allowance.ts';
 import {
   addInventoryOptions,
   addLineOptions,
   keyAlgorithms,
   parseDays,
-  withInventory,
-  withLine,
   type CommandContext,
   type LineFlags,
 } from './context.ts';
 import { addPasswordOption, readPassword } from './password.ts';
+import { issueOne } from './single-issuing.ts';
 
 interface IssueFlags extends LineFlags {
   days: number;
@@ -36,7 +32,7 @@ interface DeviceFlags extends IssueFlags {
   devicePasswordFile?: string;
 }
 
-interface CsrFlags extends IssueFlags {
+interface CsrFlags extends IssueFlags, AllowanceFlags {
   registrationId?: string;
   out?: string;
 }
@@ -60,9 +56,9 @@ export function addCsrCommand(program: Command, context: CommandContext): void {
     .command('csr')
     .description("sign a device's own certificate request, so that its key never leaves it")
     .argument('<file>', 'PKCS#10, PEM or DER')
-    .option('--registration-id <id>', 'the device that it has to be for (default: the one that it names)')
+    .option('--registration-id <id>', 'the device that it has to be for')
     .option('--out <file>', 'where the chain goes, PEM (default: standard output)');
-  addIssueOptions(command)
+  addIssueOptions(addAllowanceOptions(command))
     .addHelpText(
       'after',
       '\n  $ contoso-pki csr thermostat-2.csr --line line-1 --registration-id thermostat-2 --out thermostat-2.pem',
@@ -80,32 +76,44 @@ function addIssueOptions(command: Command): Command {
 async function issueDevice({ output }: CommandContext, registrationId: string, flags: DeviceFlags): Promise<void> {
   const { out: folder, keyPem, keyAlgorithm, renew, devicePasswordFile: file } = flags;
   const password = await readPassword({ name: 'device', label: `PFX of "${registrationId}"`, file, isNew: true });
+  const { pfxPath, chainPath, keyPath } = devicePaths(registrationId, { folder, keyPem });
+  const save = async (device: DeviceCredential, overwrite: boolean): Promise<void> => {
+    const paths = await saveDevice(device, { folder, password, keyPem, overwrite });
+    output.result({ ...describe(device), ...paths });
+  };
   await issueOne(registrationId, flags, {
+    output,
     ...issueOptions(flags),
     keyAlgorithm,
     receiver: {
-      async take([device]) {
-        if (!device) return;
-        const paths = await saveDevice(device, { folder, password, keyPem, overwrite: renew });
-        output.result({ ...describe(device), ...paths });
+      targets: renew ? [] : [pfxPath, chainPath, ...(keyPath === undefined ? [] : [keyPath])],
+      take: (device) => save(device, renew),
+      async finish(undelivered) {
+        const saved = await readSavedDevice(registrationId, { folder, password });
+        const record = recordOf(saved, undelivered);
+        // Its other files may be missing: all of them can be made out of the PFX.
+        if (saved && record) await save({ ...saved, registrationId }, true);
+        return record?.serialNumber;
       },
-      has: (undelivered) => serialsIn(join(folder, `${registrationId}.chain.pem`), undelivered),
     },
   });
 }
 
 async function signRequest({ output }: CommandContext, file: string, flags: CsrFlags): Promise<void> {
   const { registrationId, out, renew } = flags;
+  const allow = await readAllowance(flags, { name: '--registration-id', isGiven: registrationId !== undefined });
   const csr = await readWholeFile(file);
   const item: RequestItem = {
     csr: csr.includes('-----BEGIN ') ? csr.toString('utf8') : csr,
     ...(registrationId !== undefined && { registrationId }),
   };
   await issueOne(item, flags, {
+    output,
     ...issueOptions(flags),
+    ...(allow !== undefined && { allow }),
     receiver: {
-      async take([device]) {
-        if (!device) return;
+      targets: renew || out === undefined ? [] : [out],
+      async take(device) {
         if (out === undefined && !output.json) {
           await output.raw(device.chainPem);
           return;
@@ -118,7 +126,12 @@ async function signRequest({ output }: CommandContext, file: string, flags: CsrF
           ...(out === undefined ? { chainPem: device.chainPem } : { chainPath: out }),
         });
       },
-      has: (undelivered) => (out === undefined ? Promise.resolve(new Set()) : serialsIn(out, undelivered)),
+      async finish(undelivered) {
+        const saved = out === undefined ? undefined : await readLeaf(out);
+        const record = recordOf(saved, undelivered);
+        if (saved && record) output.result({ ...describe({ ...record, ...saved }), chainPath: out });
+        return record?.serialNumber;
+      },
     },
   });
 }
@@ -136,33 +149,20 @@ function issueOptions({ days, renew, reissueRevoked, station, orderedBy }: Issue
 /** The last moment that Date knows. */
 const endOfTime = new Date(8.64e15);
 
-async function issueOne<Item extends string | RequestItem>(
-  item: Item,
-  flags: IssueFlags,
-  options: Omit<IssueManyOptions<IssuedFor<Item>>, 'line' | 'inventory'>,
-): Promise<void> {
-  const issue = async (line: CertificateAuthority, inventory: Inventory): Promise<void> => {
-    const run = issueMany([item], { ...options, line, inventory, threads: 0 });
-    if (!(await run.next()).done) {
-      await run.next();
-      return;
-    }
-    throw new PkiError(
-      'ERR_PKI_ALREADY_ISSUED',
-      'The device has a certificate already, and nothing was issued: --renew gives it a new one. "contoso-pki list" shows what it has.',
-    );
-  };
-  await withLine(flags, (line) => withInventory(flags, (inventory) => issue(line, inventory)));
-}
-
-/** Which of the certificates is the one in a file: an interruption may have come after it was written. */
-async function serialsIn(path: string, undelivered: readonly CertificateRecord[]): Promise<ReadonlySet<string>> {
+async function readLeaf(path: string): Promise<CertificateDetails | undefined> {
   const pem = await readFile(path, 'utf8').catch(() => '');
-  const serial = pem === '' ? undefined : readCertificates(pem)[0]?.serialNumber;
-  return new Set(undelivered.map(({ serialNumber }) => serialNumber).filter((number) => number === serial));
+  return pem === '' ? undefined : readCertificates(pem)[0];
 }
 
-function describe(device: IssuedDevice): Record<string, unknown> {
+/** The inventory's record of a certificate that was found, where that is one of an interrupted run. */
+function recordOf(
+  saved: CertificateDetails | undefined,
+  undelivered: readonly CertificateRecord[],
+): CertificateRecord | undefined {
+  return undelivered.find(({ serialNumber }) => serialNumber === saved?.serialNumber);
+}
+
+function describe(device: Omit<DeviceCertificate, 'chainPem'>): Record<string, unknown> {
   const { registrationId, subject, serialNumber, notAfter, thumbprintSha1, thumbprintSha256 } = device;
   return { registrationId, subject, serialNumber, notAfter, thumbprintSha1, thumbprintSha256 };
 }

@@ -1,6 +1,6 @@
 import { sign, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
-import { openEncryptedKey } from '../encrypted-private-key.ts';
+import { openEncryptedKey, type KeyOpeningOptions } from '../encrypted-private-key.ts';
 import { keyAlgorithmOf, keyAlgorithmTerms, type KeyAlgorithm } from '../key-algorithm.ts';
 import { generateKeyPair, publicKeyToDer } from '../private-key.ts';
 import type { SoftwareSigningKey } from '../signing-key.ts';
@@ -19,14 +19,18 @@ export async function createSoftwareKey(options: { keyAlgorithm?: KeyAlgorithm }
 }
 
 /**
- * Opens a key that encryptPrivateKey or OpenSSL 3 wrote.
+ * Opens a key that encryptPrivateKey or OpenSSL wrote, see decryptPrivateKey.
  *
  * @param pem - `ENCRYPTED PRIVATE KEY`
  * @throws {PkiError} ERR_PKI_PASSWORD_WRONG, ERR_PKI_PASSWORD_EMPTY, ERR_PKI_KEY_UNREADABLE,
  * ERR_PKI_ENCRYPTION_UNSUPPORTED, ERR_PKI_KEY_ALGORITHM
  */
-export async function openSoftwareKey(pem: string, password: string): Promise<SoftwareSigningKey> {
-  return softwareKey(await openEncryptedKey(pem, password), 'the encrypted file');
+export async function openSoftwareKey(
+  pem: string,
+  password: string,
+  options: KeyOpeningOptions = {},
+): Promise<SoftwareSigningKey> {
+  return softwareKey(await openEncryptedKey(pem, password, options), 'the encrypted file');
 }
 
 /**

@@ -2,9 +2,11 @@ import { PkiError } from '../errors.ts';
 import type { RevocationReason } from '../life/revocation.ts';
 import { readTrail, type AuditEntry, type AuditMark } from './audit-trail.ts';
 import { verifyTrail, type AuditVerification } from './audit-verification.ts';
-import { UniqueViolation, type Database } from './database.ts';
+import { UniqueViolation, type Database, type Queryable } from './database.ts';
+import { findKeyOwners } from './device-key.ts';
 import { findCertificates, findCurrent, readHistory, type CertificateFilter, type DeviceHistory } from './queries.ts';
 import type { CertificateRecord, IdRange } from './record.ts';
+import { StationClaims, type StationClaim } from './station-claims.ts';
 import {
   writeChanges,
   writeCrl,
@@ -18,6 +20,8 @@ import {
 export interface InventoryOptions {
   /** Default: now. */
   now?: () => Date;
+  /** Whether a missing inventory is refused (ERR_PKI_INVENTORY_UNAVAILABLE) and not made; default false. */
+  mustExist?: boolean;
 }
 
 /**
@@ -36,6 +40,7 @@ export interface Inventory {
    *
    * @returns ids of the issued certificates, in their order; undefined: none were given
    * @throws {PkiError} ERR_PKI_ALREADY_ISSUED: the message names the device
+   * @throws {PkiError} ERR_PKI_KEY_REUSED: a device's own key has been certified for another one
    */
   record(changes: InventoryChanges): Promise<IdRange | undefined>;
   /**
@@ -49,29 +54,47 @@ export interface Inventory {
   find(filter?: CertificateFilter): AsyncIterable<CertificateRecord>;
   /** The latest certificate of each of these devices; those that have none are left out. */
   findCurrent(registrationIds: readonly string[]): Promise<ReadonlyMap<string, CertificateRecord>>;
+  /**
+   * The devices for which these keys have been certified, of keys that devices made themselves (`isDeviceKey`).
+   *
+   * @param keyIdentifiers - lower-case hexadecimal
+   * @returns registration IDs by key identifier; keys that are nobody's are left out
+   */
+  findKeyOwners(keyIdentifiers: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** @throws {PkiError} ERR_PKI_NOT_IN_INVENTORY */
   history(registrationId: string): Promise<DeviceHistory>;
   auditTrail(): AsyncIterable<AuditEntry>;
-  /** @param marks - entries written down elsewhere at an earlier time, such as `head` of an earlier verification */
+  /**
+   * Checks the inventory as it is when the check begins; others may write meanwhile.
+   *
+   * @param marks - entries written down elsewhere at an earlier time, such as `head` of an earlier verification
+   */
   verifyAudit(marks?: readonly AuditMark[]): Promise<AuditVerification>;
   /**
-   * Makes sure that one program at a time issues under a station's name. Given back by calling what it returns, and by the
+   * Makes sure that one program at a time issues under a station's name. Given back with `release` or `close`, and by the
    * operating system or the server when this process ends in whatever way.
+   *
+   * A PostgreSQL server gives it back too when it loses the connection, as in a restart. From then on this inventory writes
+   * nothing more in the station's name: ERR_PKI_INVENTORY_UNAVAILABLE.
    *
    * @throws {PkiError} ERR_PKI_STATION_BUSY
    */
-  claimStation(station: string): Promise<() => Promise<void>>;
+  claimStation(station: string): Promise<StationClaim>;
   close(): Promise<void>;
 }
 
 /** The inventory over one of the engines. */
 export function createInventory(database: Database, { now = () => new Date() }: InventoryOptions): Inventory {
+  const claims = new StationClaims(database);
+  const write = async <T>(responsible: Responsible, work: (transaction: Queryable) => Promise<T>): Promise<T> => {
+    checkResponsible(responsible);
+    return claims.writerFor(responsible.station).transaction(work);
+  };
   return {
     record: (changes) =>
       reach(async () => {
-        checkResponsible(changes);
         try {
-          return await database.transaction((transaction) =>
+          return await write(changes, (transaction) =>
             writeChanges({ transaction, dialect: database.dialect }, changes, now()),
           );
         } catch (error) {
@@ -79,33 +102,24 @@ export function createInventory(database: Database, { now = () => new Date() }: 
         }
       }),
     revoke: (revocation) =>
-      reach(async () => {
-        checkResponsible(revocation);
-        await database.transaction((transaction) => writeRevocation(transaction, { ...revocation, at: now() }));
-      }),
-    takeCrlNumber: (crl) =>
-      reach(async () => {
-        checkResponsible(crl);
-        return database.transaction((transaction) => writeCrl(transaction, { ...crl, at: now() }));
-      }),
+      reach(() => write(revocation, (transaction) => writeRevocation(transaction, { ...revocation, at: now() }))),
+    takeCrlNumber: (crl) => reach(() => write(crl, (transaction) => writeCrl(transaction, { ...crl, at: now() }))),
     find: (filter = {}) => reachEach(findCertificates(database, filter)),
     findCurrent: (registrationIds) => reach(() => findCurrent(database, registrationIds)),
+    findKeyOwners: (keyIdentifiers) => reach(() => findKeyOwners(database, keyIdentifiers)),
     history: (registrationId) => reach(() => readHistory(database, registrationId)),
     auditTrail: () => reachEach(readTrail(database)),
-    verifyAudit: (marks = []) => reach(() => verifyTrail(database, marks)),
-    claimStation: (station) => reach(() => claimStation(database, station)),
-    close: () => database.close(),
+    verifyAudit: (marks = []) => reach(() => database.snapshot((snapshot) => verifyTrail(snapshot, marks))),
+    claimStation: (station) =>
+      reach(async () => {
+        checkText('station', station, 64);
+        return claims.claim(station);
+      }),
+    close: async () => {
+      await claims.release();
+      await database.close();
+    },
   };
-}
-
-async function claimStation(database: Database, station: string): Promise<() => Promise<void>> {
-  checkText('station', station, 64);
-  const release = await database.lock(`station ${station}`);
-  if (release) return release;
-  throw new PkiError(
-    'ERR_PKI_STATION_BUSY',
-    `Another program is issuing as station ${JSON.stringify(station)} right now: wait for it to end, or give this one a name of its own.`,
-  );
 }
 
 async function alreadyIssued(database: Database, { issued }: InventoryChanges, cause: Error): Promise<PkiError> {

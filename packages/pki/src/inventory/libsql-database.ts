@@ -1,10 +1,14 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmodSync, closeSync, existsSync, openSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import Libsql from 'libsql';
-import { UniqueViolation, type Database, type Dialect, type Queryable, type SqlValue } from './database.ts';
-import { createSchema, fixedColumns } from './schema.ts';
+import { takeTurns, UniqueViolation, type Database, type Dialect, type Queryable, type SqlValue } from './database.ts';
+import { createSchema, fixedColumns, noInventory, prepareSchema } from './schema.ts';
+
+/** What REPLACE would delete without asking the guards against that. */
+const isThere = 'a certificate is there already';
 
 const dialect: Dialect = {
   schema: createSchema({
@@ -15,17 +19,27 @@ const dialect: Dialect = {
         BEGIN SELECT RAISE(ABORT, 'the audit trail is only appended to'); END;
       CREATE TRIGGER IF NOT EXISTS audit_entry_fixed BEFORE UPDATE ON audit_entry
         BEGIN SELECT RAISE(ABORT, 'the audit trail is only appended to'); END;
+      CREATE TRIGGER IF NOT EXISTS audit_entry_new BEFORE INSERT ON audit_entry
+        WHEN EXISTS (SELECT 1 FROM audit_entry WHERE sequence = NEW.sequence)
+        BEGIN SELECT RAISE(ABORT, 'the audit trail is only appended to'); END;
       CREATE TRIGGER IF NOT EXISTS certificate_kept BEFORE DELETE ON certificate
         BEGIN SELECT RAISE(ABORT, 'certificates are not deleted'); END;
       CREATE TRIGGER IF NOT EXISTS certificate_fixed BEFORE UPDATE OF ${fixedColumns} ON certificate
-        BEGIN SELECT RAISE(ABORT, 'a certificate does not change'); END;`,
+        BEGIN SELECT RAISE(ABORT, 'a certificate does not change'); END;
+      CREATE TRIGGER IF NOT EXISTS certificate_new BEFORE INSERT ON certificate
+        WHEN EXISTS (SELECT 1 FROM certificate WHERE id = NEW.id)
+          OR EXISTS (SELECT 1 FROM certificate WHERE serial_number = NEW.serial_number)
+          OR EXISTS (SELECT 1 FROM certificate WHERE registration_id = NEW.registration_id AND generation = NEW.generation)
+        BEGIN SELECT RAISE(ABORT, '${isThere}'); END;`,
   }),
+  namesOfWhatIsThere: 'SELECT name FROM sqlite_master',
   insertCertificates: `
     INSERT INTO certificate
     SELECT ?2 + key + 1, value->>0, value->>1, unhex(value->>2), unhex(value->>3), unhex(value->>4), unhex(value->>5),
       value->>6, value->>7, ?3, 'issued', ?3
     FROM json_each(?1)`,
   textRows: 'SELECT value FROM json_each(?1)',
+  pairRows: 'SELECT value->>0 AS one, value->>1 AS other FROM json_each(?1)',
 };
 
 /**
@@ -33,34 +47,59 @@ const dialect: Dialect = {
  *
  * A second connection reads, so that nothing half written is seen.
  */
-export async function openLibsqlDatabase(path: string): Promise<Database> {
-  await mkdir(dirname(path), { recursive: true });
+export async function openLibsqlDatabase(path: string, mustExist: boolean): Promise<Database> {
+  const place = JSON.stringify(path);
+  if (!mustExist) await makeFile(path);
+  else if (!existsSync(path)) throw noInventory(place);
   const writer = openConnection(path);
-  writer.exec(dialect.schema);
   // While another process writes, this one waits without standing still: see beginWriting.
   writer.exec('PRAGMA busy_timeout = 0');
-  await chmod(path, 0o600);
   const reader = openConnection(path);
   const writing = queryable(writer);
-  let last: Promise<unknown> = Promise.resolve();
-  return {
+  // One connection, one transaction: the next begins when this one has ended.
+  const inTurn = takeTurns();
+  const transaction: Database['transaction'] = (work) => inTurn(() => inTransaction(writer, () => work(writing)));
+  const database: Database = {
     dialect,
     ...queryable(reader),
-    transaction(work) {
-      // One connection, one transaction: the next begins when this one has ended.
-      const turn = last.then(() => inTransaction(writer, () => work(writing)));
-      last = turn.catch(() => undefined);
-      return turn;
-    },
-    lock: (name) => Promise.resolve(takeLock(path, name)),
-    close: async () => {
-      await last;
-      reader.close();
-      // Leaves one file, where nobody else is reading it just now.
-      writer.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-      writer.close();
-    },
+    transaction,
+    snapshot: (work) => inSnapshot(path, work),
+    lock: (name) =>
+      promise(() => {
+        const release = takeLock(path, name);
+        return release && { isHeld: true, transaction, release };
+      }),
+    close: () =>
+      inTurn(() =>
+        promise(() => {
+          reader.close();
+          // Leaves one file, where nobody else is reading it just now.
+          writer.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+          writer.close();
+        }),
+      ),
   };
+  await prepareSchema(database, { mustExist, place }).catch(async (error: unknown) => {
+    await database.close();
+    throw error;
+  });
+  return database;
+}
+
+async function makeFile(path: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  makePrivate(path);
+}
+
+/** Mode 0600 before anything is in it; the files that the engine puts beside it get the same mode. */
+function makePrivate(path: string): void {
+  try {
+    // At once, and only where it is new: to close a file that this process has open would give up the engine's locks on it.
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    chmodSync(path, 0o600);
+  }
 }
 
 /** How long to wait for other processes that write; each holds the file for some milliseconds. */
@@ -85,7 +124,12 @@ function queryable(connection: Libsql.Database): Queryable {
   return {
     query: <Row>(sql: string, parameters: readonly SqlValue[] = []) =>
       promise(() => prepare(sql).all(parameters) as Row[]),
-    run: (sql, parameters = []) => promise(() => prepare(sql).run(parameters).changes),
+    run: (sql, parameters = []) =>
+      promise(() => {
+        if (parameters.length > 0) return prepare(sql).run(parameters).changes;
+        connection.exec(sql);
+        return 0;
+      }),
   };
 }
 
@@ -103,6 +147,17 @@ async function inTransaction<T>(connection: Libsql.Database, work: () => Promise
   } catch (cause) {
     if (connection.inTransaction) connection.exec('ROLLBACK');
     throw isUniqueViolation(cause) ? new UniqueViolation({ cause }) : cause;
+  }
+}
+
+/** A connection of its own: its transaction lasts longer than one question. */
+async function inSnapshot<T>(path: string, work: (snapshot: Queryable) => Promise<T>): Promise<T> {
+  const connection = openConnection(path);
+  try {
+    connection.exec('BEGIN');
+    return await work(queryable(connection));
+  } finally {
+    connection.close();
   }
 }
 
@@ -124,12 +179,15 @@ function isBusy(error: unknown): boolean {
 }
 
 function isUniqueViolation(error: unknown): boolean {
-  return /UNIQUE constraint failed/.test(String((error as { message?: unknown }).message));
+  const message = String((error as { message?: unknown }).message);
+  return message.includes('UNIQUE constraint failed') || message.includes(isThere);
 }
 
 /** A lock of the operating system's, which kill -9 leaves none of behind. */
 function takeLock(path: string, name: string): (() => Promise<void>) | undefined {
-  const lock = new Libsql(`${path}-${createHash('sha256').update(name).digest('hex').slice(0, 12)}.lock`);
+  const lockPath = `${path}-${createHash('sha256').update(name).digest('hex').slice(0, 12)}.lock`;
+  makePrivate(lockPath);
+  const lock = new Libsql(lockPath);
   try {
     lock.exec('BEGIN EXCLUSIVE');
   } catch (error) {

@@ -56,7 +56,8 @@ const selectRecords = `
     c.thumbprint_sha256, c.not_before, c.not_after, c.state, i.at AS issued_at, i.line, i.line_key_identifier, i.station, i.ordered_by,
     x.at AS changed_at, x.detail AS reason,
     (SELECT n.serial_number FROM certificate n
-      WHERE n.registration_id = c.registration_id AND n.generation = c.generation + 1) AS renewed_by
+      WHERE n.registration_id = c.registration_id AND n.generation > c.generation AND n.state <> 'abandoned'
+      ORDER BY n.generation LIMIT 1) AS renewed_by
   FROM certificate c
   JOIN audit_entry i ON i.sequence = c.issued_in
   JOIN audit_entry x ON x.sequence = c.changed_in`;

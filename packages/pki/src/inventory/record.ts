@@ -6,7 +6,7 @@ import type { RevocationReason } from '../life/revocation.ts';
  * - `issued`: written down, and not known to have left the station
  * - `delivered`: its receiver has it
  * - `abandoned`: it never left, and another one took its place; its key existed in memory only and is gone
- * - `renewed`: its device has a later one; this one stays valid until it ends
+ * - `renewed`: its device has got a later one; this one stays valid until it ends
  * - `revoked`: see `reason`
  */
 export type CertificateState = 'issued' | 'delivered' | 'abandoned' | 'renewed' | 'revoked';
@@ -17,6 +17,8 @@ export interface NewCertificate {
   serialNumber: string;
   /** Subject key identifier: the name of the device's key. */
   keyIdentifier: string;
+  /** The device made its key itself, and no other may come with it from then on. Default false: it was made here, anew. */
+  isDeviceKey?: boolean;
   thumbprintSha1: string;
   thumbprintSha256: string;
   notBefore: Date;
@@ -54,7 +56,7 @@ export interface CertificateRecord {
   changedAt: Date;
   /** Why it was revoked. */
   reason: RevocationReason | undefined;
-  /** Serial number of the certificate that took its place. */
+  /** Serial number of the next certificate of its device that was not abandoned; once that is delivered, it is in use instead. */
   renewedBy: string | undefined;
 }
 

@@ -3,6 +3,7 @@ import { appendEntry, readHead, type AuditEntry, type AuditMark } from './audit-
 import { PkiError } from '../errors.ts';
 import type { RevocationReason } from '../life/revocation.ts';
 import type { Database, Queryable } from './database.ts';
+import { claimKeys } from './device-key.ts';
 import { notInInventory } from './queries.ts';
 import { toRanges, type CertificateState, type IdRange, type NewCertificate } from './record.ts';
 
@@ -28,7 +29,10 @@ export interface InventoryChanges extends Responsible {
   issued?: SigningLine & {
     certificates: readonly NewCertificate[];
   };
-  /** Certificates that their receiver has now. One that is no longer `issued`, revoked meanwhile, keeps its state. */
+  /**
+   * Certificates that their receiver has now; what their devices had in use before is `renewed` then. One that is no longer
+   * `issued`, revoked meanwhile, keeps its state.
+   */
   delivered?: readonly IdRange[];
 }
 
@@ -51,6 +55,7 @@ export async function writeChanges(
   for (const range of delivered) await deliver(writing, range);
   if (!issued || issued.certificates.length === 0) return undefined;
   await supersede(writing, issued.certificates);
+  await claimKeys(transaction, dialect, issued.certificates);
   return issue(writing, issued, dialect.insertCertificates);
 }
 
@@ -105,22 +110,31 @@ interface IdAndState {
 async function deliver(writing: Writing, range: IdRange): Promise<void> {
   const rows = await readStates(writing, range);
   const undelivered = rows.filter(({ state }) => state === 'issued').map(({ id }) => id);
-  for (const part of toRanges(undelivered)) await change(writing, { state: 'delivered', range: part });
+  for (const part of toRanges(undelivered)) {
+    await change(writing, { state: 'delivered', range: part });
+    await renew(writing, part);
+  }
 }
 
-/** What the new certificates take the place of: abandoned where it never left. A revoked one stays revoked. */
+/** What these devices had in use until now. */
+async function renew(writing: Writing, { first, last }: IdRange): Promise<void> {
+  const rows = await writing.transaction.query<{ id: number }>(
+    `SELECT o.id FROM certificate c
+     JOIN certificate o ON o.registration_id = c.registration_id AND o.generation < c.generation AND o.state = 'delivered'
+     WHERE c.id BETWEEN ?1 AND ?2 AND c.generation > 1`,
+    [first, last],
+  );
+  for (const range of toRanges(rows.map(({ id }) => id))) await change(writing, { state: 'renewed', range });
+}
+
+/** Of what the new certificates take the place of, that is abandoned which never left. */
 async function supersede(writing: Writing, certificates: readonly NewCertificate[]): Promise<void> {
   const replaced = new Set(certificates.flatMap(({ replaces }) => replaces?.id ?? []));
   const abandoned: number[] = [];
-  const renewed: number[] = [];
   for (const range of toRanges(replaced)) {
-    for (const { id, state } of await readStates(writing, range)) {
-      if (state === 'issued') abandoned.push(id);
-      if (state === 'delivered') renewed.push(id);
-    }
+    for (const { id, state } of await readStates(writing, range)) if (state === 'issued') abandoned.push(id);
   }
   for (const range of toRanges(abandoned)) await change(writing, { state: 'abandoned', range });
-  for (const range of toRanges(renewed)) await change(writing, { state: 'renewed', range });
 }
 
 function readStates({ transaction }: Writing, { first, last }: IdRange): Promise<IdAndState[]> {

@@ -1,8 +1,9 @@
 import { AsnConvert } from '@peculiar/asn1-schema';
 import { signerOf, type CertificateAuthority } from '../authority.ts';
-import { KeyUsageFlags, KeyUsagesExtension, SubjectKeyIdentifierExtension, type X509Certificate } from '../engine.ts';
+import { KeyUsageFlags, KeyUsagesExtension, type X509Certificate } from '../engine.ts';
 import { PkiError } from '../errors.ts';
 import { signatureAlgorithm } from '../key-algorithm.ts';
+import { authorityKeyIdentifier } from '../key-identifier.ts';
 import { checkIssuerIsValid, readNow, wholeSeconds } from '../validity.ts';
 import { encodeElement, tag } from '../der.ts';
 import { crlExtension, crlTag, encodeExtension, encodeGeneralizedTime, encodeTime } from './crl-element.ts';
@@ -11,7 +12,10 @@ import { reasonNumber, serialOctets, type RevokedCertificate } from './revocatio
 
 /** What createCrl takes. */
 export interface CrlOptions {
-  /** Every certificate of this authority that is revoked and hasn't expired; each serial number once. */
+  /**
+   * Every certificate of this authority that is revoked, each serial number once. One that has ended stays until it has been
+   * on one list that was signed after its end (RFC 5280 section 3.3).
+   */
   revoked: readonly RevokedCertificate[];
   /** Greater than that of every list before, 0 to 2^159 - 1: the inventory counts. */
   number: number | bigint;
@@ -95,14 +99,12 @@ function encodeEntries(revoked: readonly RevokedCertificate[]): Buffer[] {
 
 /** Sections 5.2.1 and 5.2.3: both always there, neither critical. */
 function encodeExtensions(certificate: X509Certificate, number: bigint): Buffer[] {
-  const keyId = certificate.getExtension(SubjectKeyIdentifierExtension)?.keyId;
-  const authorityKeyId =
-    keyId === undefined ? [] : [encodeElement(tag.sequence, encodeElement(0x80, Buffer.from(keyId, 'hex')))];
+  const authorityKeyId = encodeElement(0x80, Buffer.from(authorityKeyIdentifier(certificate), 'hex'));
   const digits = number.toString(16);
   const octets = Buffer.from(digits.padStart(digits.length + (digits.length % 2), '0'), 'hex');
   const sign = (octets[0] ?? 0) > 0x7f ? [Uint8Array.of(0)] : [];
   return [
-    ...authorityKeyId.map((value) => encodeExtension(crlExtension.authorityKeyId, value)),
+    encodeExtension(crlExtension.authorityKeyId, encodeElement(tag.sequence, authorityKeyId)),
     encodeExtension(crlExtension.number, encodeElement(tag.integer, ...sign, octets)),
   ];
 }

@@ -33,6 +33,7 @@ export interface CrossCertificate extends CertificateDetails {
  * old line's key, and the devices of that line verify below both roots.
  *
  * @throws {PkiError} ERR_PKI_PATH_LENGTH: the issuer may not have such an authority below it
+ * @throws {PkiError} ERR_PKI_KEY_ALGORITHM: its key is of another kind or form than we certify
  * @throws {PkiError} ERR_PKI_NOT_AN_AUTHORITY, ERR_PKI_CERTIFICATE_UNREADABLE, ERR_PKI_VALIDITY, ERR_PKI_ISSUER_NOT_VALID
  */
 export async function createCrossCertificate(

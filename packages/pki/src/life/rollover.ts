@@ -22,8 +22,13 @@ export type RolloverStep = { title: string } & (
   | { action: 'ensureRootCertificate'; input: { certificateName: string; certificatePem: string } }
   | {
       action: 'ensureEnrollmentGroup';
-      /** `null` takes a secondary certificate out. */
-      input: { enrollmentGroupId: string; certificatePem: string; secondaryCertificatePem: string | null };
+      /** `secondaryCertificatePem: null` takes a secondary certificate out; `disabled` refuses every device of the group. */
+      input: {
+        enrollmentGroupId: string;
+        certificatePem: string;
+        secondaryCertificatePem: string | null;
+        provisioningStatus?: 'disabled';
+      };
     }
   | { action: 'deleteCaCertificate'; input: { certificateName: string } }
   /** From now on the station issues from this authority only. */
@@ -66,7 +71,9 @@ export interface RootRolloverOptions {
  * The steps that replace a line's authority while its devices stay connected: the group takes both lines, the station
  * changes over, the devices are renewed, the old line goes. In this order; each may be repeated.
  *
- * For a compromised line the old certificate goes first, and its devices come back when they are renewed.
+ * For a compromised line the old certificate goes first, into a disabled group of its own (`compromised-` and its serial
+ * number), since a group for an authority above it would take its devices otherwise. Leave that group until the line has
+ * ended. The devices come back when they are renewed.
  *
  * @throws {PkiError} ERR_PKI_ROLLOVER: one is no authority, both have the same key, the new one isn't valid now, or the old
  * one has expired
@@ -80,6 +87,7 @@ export function planLineRollover(options: LineRolloverOptions): RolloverStep[] {
   return isCompromised
     ? [
         setGroup(enrollmentGroupId, after),
+        keepOut(before),
         {
           title: `Disable the hub identities of devices that "${before.subject}" issued for.`,
           action: 'disableDevices',
@@ -179,6 +187,21 @@ function setGroup(enrollmentGroupId: string, primary: X509Certificate, secondary
       enrollmentGroupId,
       certificatePem: describeCertificate(primary).certificatePem,
       secondaryCertificatePem: secondary ? describeCertificate(secondary).certificatePem : null,
+    },
+  };
+}
+
+/** After the group has let go of it: DPS takes a certificate in one enrollment at a time. */
+function keepOut(authority: X509Certificate): RolloverStep {
+  const { serialNumber, certificatePem } = describeCertificate(authority);
+  return {
+    title: `Keep every device of "${authority.subject}" (${serialNumber}) out, also where a group above would take it: a disabled group of its own.`,
+    action: 'ensureEnrollmentGroup',
+    input: {
+      enrollmentGroupId: `compromised-${serialNumber}`,
+      certificatePem,
+      secondaryCertificatePem: null,
+      provisioningStatus: 'disabled',
     },
   };
 }

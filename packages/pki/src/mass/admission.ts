@@ -1,4 +1,5 @@
 import { PkiError } from '../errors.ts';
+import { keyReused } from '../inventory/device-key.ts';
 import type { CertificateRecord } from '../inventory/record.ts';
 
 /** What a run has to know to decide about a device that has a certificate already. */
@@ -13,31 +14,39 @@ export interface Candidate {
   registrationId: string;
   /** Of the key in its request; undefined: its key is made here. */
   keyIdentifier: string | undefined;
+  /** The device for which that key has been certified already. */
+  keyOwner: string | undefined;
 }
 
-/** Whether a device with a certificate in the inventory gets a new one; `refuse` says why not. */
+/** Whether a device gets a certificate, given what the inventory knows of it; `refuse` says why not. */
 export type Admission = 'issue' | 'skip' | { refuse: PkiError };
 
 /**
  * Decides about a device by its latest certificate. `issued` in our station's name, while no other run has that name, means
- * that an earlier run was interrupted before anybody is known to have it: its key is gone, so a new one takes its place.
+ * that an earlier run was interrupted before anybody is known to have it: its key is gone, so a new one takes its place. (A
+ * device's own key is not, and its request may come again.)
  */
-export function admit(candidate: Candidate, current: CertificateRecord, rules: AdmissionRules): Admission {
+export function admit(candidate: Candidate, current: CertificateRecord | undefined, rules: AdmissionRules): Admission {
+  const { registrationId, keyIdentifier, keyOwner } = candidate;
+  if (keyOwner !== undefined && keyOwner !== registrationId) return { refuse: keyReused(registrationId, keyOwner) };
+  if (!current) return 'issue';
   const { station, renewEndingBefore, reissueRevoked } = rules;
+  const isLatestKey = keyIdentifier === current.keyIdentifier;
+  const isEarlierKey = keyOwner === registrationId && !isLatestKey;
+  const withNewKey = (): Admission => (isLatestKey || isEarlierKey ? { refuse: oldKey(current) } : 'issue');
   switch (current.state) {
     case 'issued':
-      return current.station === station ? 'issue' : { refuse: heldElsewhere(current) };
+      if (current.station !== station) return { refuse: heldElsewhere(current) };
+      return isEarlierKey ? { refuse: oldKey(current) } : 'issue';
     case 'abandoned':
       return 'issue';
     case 'revoked':
-      return reissueRevoked ? 'issue' : { refuse: revoked(current) };
+      return reissueRevoked ? withNewKey() : { refuse: revoked(current) };
     case 'delivered':
     case 'renewed':
-      if (renewEndingBefore && current.notAfter < renewEndingBefore) return 'issue';
+      if (renewEndingBefore && current.notAfter < renewEndingBefore) return withNewKey();
       // The same request once more is a run that goes on; another key is somebody who wants to be that device.
-      return candidate.keyIdentifier === undefined || candidate.keyIdentifier === current.keyIdentifier
-        ? 'skip'
-        : { refuse: otherKey(current) };
+      return keyIdentifier === undefined || isLatestKey ? 'skip' : { refuse: otherKey(current) };
   }
 }
 
@@ -45,6 +54,14 @@ function heldElsewhere({ registrationId, station, issuedAt }: CertificateRecord)
   return new PkiError(
     'ERR_PKI_ALREADY_ISSUED',
     `${JSON.stringify(registrationId)} was issued by station ${JSON.stringify(station)} on ${issuedAt.toISOString()} and is not delivered yet: let that station finish its run.`,
+  );
+}
+
+function oldKey({ registrationId, serialNumber }: CertificateRecord): PkiError {
+  return new PkiError(
+    'ERR_PKI_RENEWAL',
+    `${JSON.stringify(registrationId)} has had a certificate for the key in its request before (its latest: ${serialNumber}): ` +
+      'have the device make a new key.',
   );
 }
 

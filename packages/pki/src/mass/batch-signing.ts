@@ -10,7 +10,7 @@ import { isSoftwareKey } from '../signing-key.ts';
 import { BatchedCredential, BatchedDevice, isIssued, type BatchTerms } from './batched-device.ts';
 import { createDeviceTemplate, type DeviceTemplate } from './device-template.ts';
 import type { IssuedBatch, SlotLayout } from './issued-batch.ts';
-import { ordinaryCredential, ordinaryDevice, type IssuedDevice } from './issued-device.ts';
+import { ordinaryCredential, ordinaryDevice, wipeKey, type IssuedDevice } from './issued-device.ts';
 import { packRequests, type RequestBatch } from './request-batch.ts';
 import { createInlinePool, createWorkerPool, type IssuingPool } from './issuing-pool.ts';
 import { serialNumberPrefix } from '../serial-number.ts';
@@ -28,6 +28,8 @@ export interface SignedBatch {
    * @returns in the order of the source
    */
   unpack(): SignedDevice[];
+  /** In the place of that, where nobody wants them any more. */
+  wipe(): void;
 }
 
 /** How the devices of a run are signed. */
@@ -74,15 +76,21 @@ export class BatchSigning {
     const common = devices.filter((device): device is CommonDevice => device.request?.kind === 'common');
     const keyless = devices.filter(({ request }) => !request);
     const ordinary = devices.filter(({ request }) => (request ? request.kind === 'checked' : !makesKeys));
-    const parts = await Promise.all([
+    const signing = [
       ...(pool && common.length > 0 ? [this.#signCommon(pool, common)] : []),
       ...(makesKeys && keyless.length > 0 ? [this.#makeDevices(pool, keyless)] : []),
       ...(ordinary.length > 0 ? [this.#signOrdinary(ordinary)] : []),
-    ]);
+    ];
+    const parts: SignedBatch[] = [];
+    const wipe = (): void => parts.forEach((part) => part.wipe());
+    await allOrWiped(
+      signing.map(async (part) => parts.push(await part)),
+      wipe,
+    );
     // Nearly always all devices of a batch are of one kind, and then in their order already.
     return parts.length === 1 && parts[0]
       ? parts[0]
-      : { unpack: () => parts.flatMap((part) => part.unpack()).sort(byPlace) };
+      : { unpack: () => parts.flatMap((part) => part.unpack()).sort(byPlace), wipe };
   }
 
   async close(): Promise<void> {
@@ -160,12 +168,15 @@ export class BatchSigning {
 
   async #signOrdinary(devices: readonly PlannedDevice[]): Promise<SignedBatch> {
     const signed: SignedDevice[] = [];
-    const waiting = devices.values();
+    const waiting = oneByOne(devices);
     const work = async (): Promise<void> => {
       for (const plan of waiting) signed.push(await this.#attempt(plan, () => this.#signOne(plan)));
     };
-    await Promise.all(Array.from({ length: ordinaryInFlight }, work));
-    return { unpack: () => signed.sort(byPlace) };
+    const wipe = (): void => {
+      for (const one of signed) if ('device' in one) wipeKey(one.device);
+    };
+    await allOrWiped(Array.from({ length: ordinaryInFlight }, work), wipe);
+    return { unpack: () => signed.sort(byPlace), wipe };
   }
 
   async #signOne({ registrationId, request }: PlannedDevice): Promise<IssuedDevice> {
@@ -197,6 +208,20 @@ export class BatchSigning {
   }
 }
 
+/** For several loops at once: unlike an array's own iterator, this one ends for all of them when one is left with an error. */
+function* oneByOne<T>(items: readonly T[]): Generator<T> {
+  yield* items;
+}
+
+/** As Promise.all, which would throw while other keys are still being made: it waits for those, and wipes what there is. */
+async function allOrWiped(making: readonly Promise<unknown>[], wipe: () => void): Promise<void> {
+  for (const ended of await Promise.allSettled(making)) {
+    if (ended.status === 'fulfilled') continue;
+    wipe();
+    throw ended.reason;
+  }
+}
+
 function byPlace(a: SignedDevice, b: SignedDevice): number {
   return a.plan.index - b.plan.index;
 }
@@ -208,5 +233,6 @@ function unpacking(pool: IssuingPool, batch: IssuedBatch, read: () => SignedDevi
       pool.giveBack(batch);
       return signed;
     },
+    wipe: () => pool.giveBack(batch),
   };
 }

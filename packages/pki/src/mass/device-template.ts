@@ -77,7 +77,7 @@ export async function createDeviceTemplate(
     signatureAlgorithm: cut(certificate, signatureAlgorithm?.from, signatureAlgorithm?.end),
     hash: keyAlgorithmTerms(line.keyAlgorithm).hash,
     maxSignatureLength: maxSignatureLengths[line.keyAlgorithm],
-    ...keyTemplate(Buffer.from(privateKeyToPkcs8(privateKey)), point),
+    ...keyTemplate(privateKeyToPkcs8(privateKey), point),
     notBefore: sample.notBefore.getTime(),
     notAfter: sample.notAfter.getTime(),
   };
@@ -85,7 +85,7 @@ export async function createDeviceTemplate(
 
 /** RFC 5208 around RFC 5915: of a P-256 key always of one length. The private number is an OCTET STRING of 32 octets. */
 function keyTemplate(
-  pkcs8: Buffer,
+  pkcs8: Uint8Array,
   point: Uint8Array,
 ): Pick<DeviceTemplate, 'pkcs8' | 'pkcs8PrivateOffset' | 'pkcs8PointOffset'> {
   const privateHeader = Uint8Array.of(0x02, 0x01, 0x01, 0x04, 0x20);

@@ -47,6 +47,11 @@ export function ordinaryCredential(credential: DeviceCredential, keyIdentifier: 
   };
 }
 
+/** Of a device that came with its key: nobody gets it, or who was to get it has it. */
+export function wipeKey(device: IssuedDevice | IssuedCredential): void {
+  if ('wipe' in device) device.wipe();
+}
+
 export function keyWiped(registrationId: string): PkiError {
   return new PkiError(
     'ERR_PKI_KEY_WIPED',

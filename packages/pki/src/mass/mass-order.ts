@@ -10,7 +10,7 @@ import type { IssuedDevice } from './issued-device.ts';
 export interface RequestItem {
   /** PEM (`CERTIFICATE REQUEST`) or DER. */
   csr: string | Uint8Array;
-  /** The device that it must be for; without it, whichever device it names. */
+  /** The device that it must be for. */
   registrationId?: string;
 }
 
@@ -53,7 +53,7 @@ export interface DeviceReceiver<Device extends IssuedDevice = IssuedDevice> {
 /** What issueMany takes. */
 export interface IssueManyOptions<Device extends IssuedDevice = IssuedDevice> {
   line: CertificateAuthority;
-  /** Where every certificate is written down before it is handed out. Without one nothing can be resumed, and a device that is in the source twice is issued twice. */
+  /** Where every certificate is written down before it is handed out. Without one nothing can be resumed, and a device that is in the source twice is issued twice, as is a key. */
   inventory?: Inventory;
   /** Purchase order, ticket or person, for the inventory. Has to be given with one. */
   orderedBy?: string;
@@ -63,7 +63,7 @@ export interface IssueManyOptions<Device extends IssuedDevice = IssuedDevice> {
   validityDays?: number;
   /** Of keys that are made here; default P-256. */
   keyAlgorithm?: KeyAlgorithm;
-  /** Of requests: the devices that may have a certificate; default: all. */
+  /** Of requests: the devices that may have a certificate. Has to be given, unless each item says which device it is for. */
   allow?: DeviceAllowance;
   /** Gets each batch before its devices come out of the iteration. Their keys are wiped then. */
   receiver?: DeviceReceiver<Device>;

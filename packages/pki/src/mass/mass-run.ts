@@ -1,16 +1,19 @@
 import { availableParallelism, hostname } from 'node:os';
 import { PkiError } from '../errors.ts';
 import { toRanges, type CertificateRecord, type IdRange, type NewCertificate } from '../inventory/record.ts';
+import { keyReused } from '../inventory/device-key.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { InventoryChanges, Responsible } from '../inventory/recording.ts';
+import type { StationClaim } from '../inventory/station-claims.ts';
 import { admit, type AdmissionRules } from './admission.ts';
 import { BatchSigning, type SignedBatch } from './batch-signing.ts';
 import { keyIdentifier } from '../key-identifier.ts';
-import type { IssuedCredential, IssuedDevice } from './issued-device.ts';
+import { wipeKey, type IssuedDevice } from './issued-device.ts';
 import type { IssueManyOptions, RefusedItem } from './mass-order.ts';
 import { ProgressCount } from './progress-count.ts';
 import { DevicesUnderWay, type WrittenBatch } from './devices-under-way.ts';
-import { keyIdentifierOf, readBatches, type PlannedDevice, type SourceItem } from './source-batches.ts';
+import { readBatches, type PlannedDevice, type SourceItem } from './source-batches.ts';
+import { keyIn, readStanding, type Standing } from './standing.ts';
 
 /** One call of issueMany. */
 export class MassRun {
@@ -19,7 +22,7 @@ export class MassRun {
   readonly #rules: AdmissionRules;
   readonly #lineKeyIdentifier: string;
   readonly #progress: ProgressCount;
-  readonly #release: (() => Promise<void>) | undefined;
+  readonly #claim: StationClaim | undefined;
   readonly #underWay = new DevicesUnderWay();
 
   static async start(options: IssueManyOptions): Promise<MassRun> {
@@ -39,7 +42,7 @@ export class MassRun {
     }
   }
 
-  private constructor(options: IssueManyOptions & { station: string }, release?: () => Promise<void>) {
+  private constructor(options: IssueManyOptions & { station: string }, claim?: StationClaim) {
     const { line, keyAlgorithm = 'P-256', validityDays, threads = availableParallelism(), total } = options;
     const { station, renewEndingBefore, reissueRevoked = false, now = () => new Date() } = options;
     this.#options = options;
@@ -47,7 +50,7 @@ export class MassRun {
     this.#rules = { station, renewEndingBefore, reissueRevoked };
     this.#signing = new BatchSigning({ line, keyAlgorithm, validityDays, threads, now });
     this.#progress = new ProgressCount(total);
-    this.#release = release;
+    this.#claim = claim;
   }
 
   /** Signs ahead as far as the threads can keep busy, and no further. */
@@ -61,9 +64,11 @@ export class MassRun {
     };
     const plans = readBatches(source, reading);
     const ahead: Promise<SignedBatch>[] = [];
+    // Each thread finds its next batch while this thread is busy with what has come out.
+    const mostAhead = Math.max(1, 2 * threads);
     try {
       for (let isMore = true; isMore || ahead.length > 0;) {
-        while (isMore && ahead.length <= threads) {
+        while (isMore && ahead.length < mostAhead) {
           const next = await plans.next();
           isMore = next.done !== true;
           if (!next.done) ahead.push(this.#signAhead(next.value, next.value.length === batchSize));
@@ -73,17 +78,23 @@ export class MassRun {
       }
     } finally {
       await plans.return(undefined);
-      await Promise.allSettled(ahead);
+      for (const signed of await Promise.allSettled(ahead)) if (signed.status === 'fulfilled') signed.value.wipe();
     }
+  }
+
+  /** To be asked before a device is handed out: whether this run is still the only one of its station. */
+  checkClaim(): void {
+    this.#claim?.check();
   }
 
   /** Gives a batch to the receiver, where there is one; its keys are wiped when that has it. */
   async handOver(batch: WrittenBatch): Promise<void> {
     if (batch.devices.length > 0) {
+      this.checkClaim();
       await this.#options.receiver?.take(batch.devices);
       if (this.#options.receiver) {
         batch.taken = batch.devices.length;
-        for (const device of batch.devices) if ('wipe' in device) (device as IssuedCredential).wipe();
+        batch.devices.forEach(wipeKey);
       }
       this.#underWay.handOut(batch);
       this.#progress.issued += batch.devices.length;
@@ -97,7 +108,7 @@ export class MassRun {
       const delivered = this.#underWay.taken;
       if (delivered.length > 0) await this.#record({ delivered });
     } finally {
-      await this.#release?.();
+      await this.#claim?.release();
     }
   }
 
@@ -131,17 +142,15 @@ export class MassRun {
   async #admit(batch: readonly PlannedDevice[], inventory: Inventory): Promise<PlannedDevice[]> {
     const fresh = batch.filter(({ registrationId }) => this.#underWay.enter(registrationId));
     this.#progress.skipped += batch.length - fresh.length;
-    const current = await inventory.findCurrent(fresh.map(({ registrationId }) => registrationId));
-    return fresh.filter((plan) => {
-      const record = current.get(plan.registrationId);
-      plan.replaces = record;
-      return record === undefined || this.#mayIssue(plan, record);
-    });
+    const standing = await readStanding(inventory, fresh);
+    return fresh.filter((plan) => this.#mayIssue(plan, standing));
   }
 
-  #mayIssue(plan: PlannedDevice, record: CertificateRecord): boolean {
+  /** Notes, too, which certificate the new one takes the place of. */
+  #mayIssue(plan: PlannedDevice, standing: Standing): boolean {
     const { index, registrationId } = plan;
-    const admission = admit({ registrationId, keyIdentifier: keyIdentifierOf(plan) }, record, this.#rules);
+    plan.replaces = standing.current.get(registrationId);
+    const admission = admit({ registrationId, ...keyIn(plan, standing) }, plan.replaces, this.#rules);
     if (admission === 'issue') return true;
     this.#underWay.leave(registrationId);
     if (admission === 'skip') this.#progress.skipped += 1;
@@ -150,13 +159,31 @@ export class MassRun {
   }
 
   async #write(signed: SignedBatch): Promise<WrittenBatch> {
-    const good: { plan: PlannedDevice; device: IssuedDevice }[] = [];
-    for (const one of signed.unpack()) {
-      if ('device' in one) good.push(one);
-      else this.#refuseSigned(one);
+    const unpacked = signed.unpack();
+    const good = unpacked.filter((one) => 'device' in one);
+    try {
+      for (const one of unpacked) if ('error' in one) this.#refuseSigned(one);
+      const { written, ids } = await this.#writeDown(this.#withKeysOfTheirOwn(good));
+      return { devices: written.map(({ device }) => device), ids, taken: 0 };
+    } catch (error) {
+      for (const { device } of good) wipeKey(device);
+      throw error;
     }
-    const { written, ids } = await this.#writeDown(good);
-    return { devices: written.map(({ device }) => device), ids, taken: 0 };
+  }
+
+  /** Their signatures have been checked: nobody keeps a device out by a request with that device's key. */
+  #withKeysOfTheirOwn<One extends { plan: PlannedDevice; device: IssuedDevice }>(devices: readonly One[]): One[] {
+    if (!this.#options.inventory) return [...devices];
+    const owners = new Map<string, string>();
+    return devices.filter(({ plan, device }) => {
+      const { registrationId, request } = plan;
+      if (!request) return true;
+      const owner = owners.get(device.keyIdentifier);
+      owners.set(device.keyIdentifier, owner ?? registrationId);
+      if (owner === undefined) return true;
+      this.#refuseSigned({ plan, error: keyReused(registrationId, owner) });
+      return false;
+    });
   }
 
   /** Where another station was faster with some of the devices, the others are written down all the same. */
@@ -175,25 +202,29 @@ export class MassRun {
       this.#underWay.settle();
       return { written: devices, ids };
     } catch (error) {
-      if (!(error instanceof PkiError) || error.code !== 'ERR_PKI_ALREADY_ISSUED') throw error;
+      if (!(error instanceof PkiError) || !lostRace.has(error.code)) throw error;
       return this.#writeDown(await this.#withoutTaken(devices, error));
     }
   }
 
   /** @throws what was thrown before, where nobody has taken anything */
-  async #withoutTaken<One extends { plan: PlannedDevice }>(devices: readonly One[], error: PkiError): Promise<One[]> {
-    const current = await this.#options.inventory?.findCurrent(devices.map(({ plan }) => plan.registrationId));
+  async #withoutTaken<One extends { plan: PlannedDevice; device: IssuedDevice }>(
+    devices: readonly One[],
+    error: PkiError,
+  ): Promise<One[]> {
+    const { inventory } = this.#options;
+    if (!inventory) throw error;
+    const standing = await readStanding(
+      inventory,
+      devices.map(({ plan }) => plan),
+    );
     const taken = devices.filter(({ plan }) => {
-      const record = current?.get(plan.registrationId);
-      return record !== undefined && record.id !== plan.replaces?.id;
+      const { keyOwner = plan.registrationId } = keyIn(plan, standing);
+      return standing.current.get(plan.registrationId)?.id !== plan.replaces?.id || keyOwner !== plan.registrationId;
     });
     if (taken.length === 0) throw error;
-    const lost = new Set<One>();
-    for (const one of taken) {
-      const record = current?.get(one.plan.registrationId);
-      one.plan.replaces = record;
-      if (record && !this.#mayIssue(one.plan, record)) lost.add(one);
-    }
+    const lost = new Set(taken.filter(({ plan }) => !this.#mayIssue(plan, standing)));
+    for (const { device } of lost) wipeKey(device);
     return devices.filter((one) => !lost.has(one));
   }
 
@@ -214,12 +245,16 @@ export class MassRun {
   }
 }
 
-function toNewCertificate(device: IssuedDevice, { replaces }: PlannedDevice): NewCertificate {
+/** What a device that was signed for may have lost to another station meanwhile: its name, its key. */
+const lostRace: ReadonlySet<string> = new Set(['ERR_PKI_ALREADY_ISSUED', 'ERR_PKI_KEY_REUSED']);
+
+function toNewCertificate(device: IssuedDevice, { replaces, request }: PlannedDevice): NewCertificate {
   const { registrationId, serialNumber, keyIdentifier, thumbprintSha1, thumbprintSha256, notBefore, notAfter } = device;
   return {
     registrationId,
     serialNumber,
     keyIdentifier,
+    isDeviceKey: request !== undefined,
     thumbprintSha1,
     thumbprintSha256,
     notBefore,

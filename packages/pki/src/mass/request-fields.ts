@@ -1,4 +1,5 @@
-import { isEqual, readElement, readElements, readSingleCommonName, tag } from '../der.ts';
+import { isEqual, readElement, readElements, readSingleCommonName, tag, type Element } from '../der.ts';
+import { p256Header } from '../subject-public-key.ts';
 
 /** Where the parts of a certificate request lie that mass issuing reads from it; offsets in its DER. */
 export interface RequestFields {
@@ -13,8 +14,6 @@ export interface RequestFields {
   signatureEnd: number;
 }
 
-/** SubjectPublicKeyInfo of a P-256 key up to its point (RFC 5480). */
-const p256Header = Uint8Array.from(Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex'));
 const ecdsaWithSha256 = Uint8Array.from(Buffer.from('300a06082a8648ce3d040302', 'hex'));
 const versionZero = Uint8Array.of(tag.integer, 1, 0);
 
@@ -39,7 +38,7 @@ export function findRequestFields(der: Uint8Array): RequestFields | undefined {
     isEqual(der, algorithm.from, ecdsaWithSha256) &&
     der[signature.content] === 0;
   const commonName = readSingleCommonName(der, subject);
-  if (!isCommonKind || commonName === undefined) return undefined;
+  if (!isCommonKind || commonName === undefined || !areAttributes(der, attributes)) return undefined;
   return {
     commonName,
     signed: info.from,
@@ -48,4 +47,24 @@ export function findRequestFields(der: Uint8Array): RequestFields | undefined {
     signature: signature.content + 1,
     signatureEnd: signature.end,
   };
+}
+
+/** Nothing is taken from them; but what isn't a request is signed for nobody. */
+function areAttributes(der: Uint8Array, attributes: Element): boolean {
+  const isAttribute = (element: Element): boolean => {
+    const [type, values, ...more] = readElements(der, element) ?? [];
+    const isOne = element.tag === tag.sequence && type?.tag === tag.objectIdentifier && values?.tag === tag.set;
+    return isOne && more.length === 0 && isWellFormed(der, values, deepest);
+  };
+  return readElements(der, attributes)?.every(isAttribute) ?? false;
+}
+
+const constructed = 0x20;
+/** Extensions that are asked for need six levels. */
+const deepest = 16;
+
+function isWellFormed(der: Uint8Array, element: Element, levels: number): boolean {
+  if ((element.tag & constructed) === 0) return true;
+  const parts = levels === 0 ? undefined : readElements(der, element);
+  return parts?.every((part) => isWellFormed(der, part, levels - 1)) ?? false;
 }

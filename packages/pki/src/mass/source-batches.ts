@@ -1,4 +1,5 @@
-import { checkAllowed, checkExpected, type DeviceAllowance } from '../certificate-request.ts';
+import { createHash } from 'node:crypto';
+import { checkAllowed, checkExpected, checkSomeoneIsMeant, type DeviceAllowance } from '../certificate-request.ts';
 import { PkiError } from '../errors.ts';
 import { keyIdentifier } from '../key-identifier.ts';
 import { decodePem } from '../pem.ts';
@@ -69,8 +70,9 @@ export function keyIdentifierOf({ request }: PlannedDevice): string | undefined 
   if (!request) return undefined;
   if (request.kind === 'checked') return keyIdentifier(request.publicKeyDer);
   const { der, fields } = request;
-  // SubjectPublicKeyInfo of P-256: 26 octets before the point.
-  return keyIdentifier(der.subarray(fields.point - 26, fields.point + 65));
+  return createHash('sha1')
+    .update(der.subarray(fields.point, fields.point + 65))
+    .digest('hex');
 }
 
 function readId(registrationId: string, index: number, reading: SourceReading): PlannedDevice | undefined {
@@ -92,12 +94,13 @@ async function readRequestItem(
     throw new TypeError('An item of the source must be a registration ID or an object with a csr.');
   }
   const { csr, registrationId: expected } = item;
+  checkSomeoneIsMeant(expected, reading.allow);
   let registrationId = expected;
   const checkName = async (commonName: string): Promise<void> => {
     registrationId = commonName;
     checkExpected(commonName, expected);
     checkRegistrationId(commonName);
-    if (reading.allow) await checkAllowed(commonName, reading.allow);
+    if (reading.allow !== undefined) await checkAllowed(commonName, reading.allow);
   };
   try {
     return { index, replaces: undefined, ...(await readCsr(csr, checkName, reading.withTemplate)) };
