@@ -70,8 +70,8 @@ export type DeviceAgentErrorCode =
 /** What is known about a failure besides its code. */
 export interface FailureDetails {
   readonly cause?: unknown;
-  /** What to do next; it ends the message too. */
-  readonly advice?: string;
+  /** What to do next, in a sentence or two; it ends the message too. */
+  readonly advice: string;
   /** DPS's `errorCode`, such as 401002, a twin answer's status, or the MQTT CONNACK return code of a hub, 1 to 5. */
   readonly azureCode?: number | undefined;
   /** What support asks for. */
@@ -94,9 +94,9 @@ export class DeviceAgentError extends Error {
   readonly failure: NetworkFailureKind | undefined;
   readonly certificate: CertificateFacts | undefined;
 
-  constructor(code: DeviceAgentErrorCode, message: string, details: FailureDetails = {}) {
-    const { advice = '' } = details;
-    super(advice === '' ? message : `${message} ${advice}`, 'cause' in details ? { cause: details.cause } : undefined);
+  constructor(code: DeviceAgentErrorCode, message: string, details: FailureDetails) {
+    const { advice } = details;
+    super(`${message} ${advice}`, 'cause' in details ? { cause: details.cause } : undefined);
     this.code = code;
     this.advice = advice;
     this.azureCode = details.azureCode;
@@ -111,6 +111,11 @@ export class DeviceAgentError extends Error {
 export function asAgentError(thrown: unknown, advice: string): DeviceAgentError {
   if (thrown instanceof DeviceAgentError) return thrown;
   return new DeviceAgentError('ERR_AGENT_STATE', `The agent failed: ${textOf(thrown)}.`, { cause: thrown, advice });
+}
+
+/** The agent was stopped before something had ended. */
+export function stopped(who: string): DeviceAgentError {
+  return new DeviceAgentError('ERR_AGENT_STOPPED', `${who} was stopped.`, { advice: 'Start it again to go on.' });
 }
 
 /** The text of whatever was thrown, for use inside a message. */

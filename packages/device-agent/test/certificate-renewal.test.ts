@@ -59,7 +59,7 @@ const open = (
 ): Promise<Opened> => openRenewal(onboarding, { source: sign, ...options });
 
 const refusal = (code: 'ERR_AGENT_DPS_REFUSED' | 'ERR_AGENT_HUB_UNREACHABLE'): CredentialProof => ({
-  prove: () => Promise.reject(new DeviceAgentError(code, 'as the test wants it')),
+  prove: () => Promise.reject(new DeviceAgentError(code, 'as the test', { advice: 'wants it' })),
 });
 
 describe('a renewal', () => {

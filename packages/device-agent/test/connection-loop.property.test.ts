@@ -189,7 +189,7 @@ class Life {
         if (this.#endConnection !== end) return;
         this.#endConnection = undefined;
         this.#connections -= 1;
-        resolve(new DeviceAgentError('ERR_AGENT_HUB_UNREACHABLE', 'the connection was lost'));
+        resolve(new DeviceAgentError('ERR_AGENT_HUB_UNREACHABLE', 'the connection was lost', { advice: 'none' }));
       };
       this.#endConnection = end;
       setImmediate(() => {
@@ -207,6 +207,7 @@ class Life {
     if (!fate.startsWith('ERR_')) return new Error('a bug in what the loop drives');
     const { azureCode, retryAfterMs } = this.#fate as Fate;
     return new DeviceAgentError(fate as DeviceAgentErrorCode, fate, {
+      advice: 'none',
       azureCode,
       ...(retryAfterMs !== undefined && { retryAfterMs }),
     });

@@ -87,7 +87,7 @@ describe('an agent on its way', () => {
     expect(bodiesOf('early')).toEqual(Array.from({ length: 40 }, (_, number) => ({ number })));
   });
 
-  it('reconnects after a cut and loses nothing', async () => {
+  it('reconnects after a cut, and loses nothing and changes no order', async () => {
     const identity = await issueIdentity(contoso, 'cut');
     const { agent, events, next } = await start(identity);
     for (let number = 0; number < 30; number += 1) {
@@ -96,10 +96,9 @@ describe('an agent on its way', () => {
     }
     await next('retry');
     await agent.flush();
-    const numbers = bodiesOf('cut').map(({ number }) => number);
-    expect([...new Set(numbers)].sort((a, b) => Number(a) - Number(b))).toEqual(
-      Array.from({ length: 30 }, (_, number) => number),
-    );
+    // What the hub has twice counts when it came first.
+    const numbers = new Set(bodiesOf('cut').map(({ number }) => number));
+    expect([...numbers]).toEqual(Array.from({ length: 30 }, (_, number) => number));
     expect(statuses(events)).toEqual(['Connected', 'DisconnectedRetrying', 'Connected']);
   });
 

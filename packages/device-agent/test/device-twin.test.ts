@@ -198,7 +198,7 @@ describe('reported properties', () => {
     twin.report({ bad: 1, good: 2 });
     await turns();
     expect(hub.reported).toEqual({ good: 2 });
-    expect(errors()).toEqual(['status 400']);
+    expect(errors()).toEqual(['status 400 Keep to the limits.']);
     twin.report({ good: 3 });
     await turns();
     expect(hub.patches.at(-1)?.patch).toEqual({ good: 3 });

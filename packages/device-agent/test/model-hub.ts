@@ -76,13 +76,18 @@ export class ModelHub {
         this.#check(session);
         const fate = this.fates.shift();
         if (fate === 'busy')
-          throw new DeviceAgentError('ERR_AGENT_HUB_BUSY', 'status 429', { azureCode: 429, retryAfterMs: 1 });
-        if (fate === 'refused') throw new DeviceAgentError('ERR_AGENT_TWIN', 'status 400');
+          throw new DeviceAgentError('ERR_AGENT_HUB_BUSY', 'status 429', {
+            advice: 'wait',
+            azureCode: 429,
+            retryAfterMs: 1,
+          });
+        if (fate === 'refused')
+          throw new DeviceAgentError('ERR_AGENT_TWIN', 'status 400', { advice: 'Keep to the limits.' });
         this.patches.push({ patch: structuredClone(patch), before: this.reported });
         this.reported = merged(this.reported, patch);
         this.reportedVersion += 1;
         if (fate !== 'lost-answer') return this.reportedVersion;
-        throw new DeviceAgentError('ERR_AGENT_HUB_UNREACHABLE', 'no answer');
+        throw new DeviceAgentError('ERR_AGENT_HUB_UNREACHABLE', 'no answer', { advice: 'none' });
       },
     };
   }
@@ -108,6 +113,7 @@ export class ModelHub {
   }
 
   #check(session: object): void {
-    if (this.#session !== session) throw new DeviceAgentError('ERR_AGENT_HUB_UNREACHABLE', 'the session has ended');
+    if (this.#session !== session)
+      throw new DeviceAgentError('ERR_AGENT_HUB_UNREACHABLE', 'the session has ended', { advice: 'none' });
   }
 }

@@ -2,6 +2,7 @@ import type { StateStore } from '../src/state/state-store.ts';
 
 /** A real store in a process that may be killed at any write. */
 export class MortalStore implements StateStore {
+  readonly setAside = undefined;
   readonly #store: StateStore;
   #writesLeft = Infinity;
   #reachesDisk = false;

@@ -97,7 +97,7 @@ describe('failureKindOf', () => {
     ['ERR_AGENT_CERTIFICATE_NOT_YET_VALID', undefined, 'certificate-not-yet-valid'],
     ['ERR_AGENT_STATE', undefined, 'device'],
   ])('%s %s is %s', (code, azureCode, kind) => {
-    const error = new DeviceAgentError(code, 'x', azureCode === undefined ? {} : { azureCode });
+    const error = new DeviceAgentError(code, 'x', { advice: 'none', azureCode });
     expect(failureKindOf(error)).toBe(kind);
   });
 });

@@ -86,7 +86,7 @@ describe('when it renews', () => {
 
   it('again after 5 minutes, doubled, a day at most; and as the server says', async () => {
     const clock = new ManualClock();
-    let error = new DeviceAgentError('ERR_AGENT_RENEWAL_UNREACHABLE', 'down');
+    let error = new DeviceAgentError('ERR_AGENT_RENEWAL_UNREACHABLE', 'down', { advice: 'none' });
     const onboarding = await issueIdentity(contoso, 'retrying');
     const store = memoryStore();
     const { renewal, events } = await open(onboarding, { store, clock, source: () => Promise.reject(error) });
@@ -98,9 +98,12 @@ describe('when it renews', () => {
     const waits = [];
     for (let tries = 0; tries < 11; tries += 1) waits.push(await wait());
     expect(waits).toEqual([5, 10, 20, 40, 80, 160, 320, 640, 1280, 1440, 1440]);
-    error = new DeviceAgentError('ERR_AGENT_RENEWAL_PENDING', 'later', { retryAfterMs: 3 * minute });
+    error = new DeviceAgentError('ERR_AGENT_RENEWAL_PENDING', 'later', { advice: 'wait', retryAfterMs: 3 * minute });
     expect(await wait()).toBe(3);
-    error = new DeviceAgentError('ERR_AGENT_RENEWAL_UNREACHABLE', 'busy', { retryAfterMs: 2_000 * minute });
+    error = new DeviceAgentError('ERR_AGENT_RENEWAL_UNREACHABLE', 'busy', {
+      advice: 'wait',
+      retryAfterMs: 2_000 * minute,
+    });
     expect(await wait()).toBe(2_000);
     const restarted = await open(onboarding, { store, clock });
     expect(restarted.renewal.dueAt().getTime()).toBe(clock.now().getTime() + day);

@@ -98,7 +98,11 @@ describe('contoso-device run', () => {
       await configure({ application: 'app.mjs', connectTo: { hostName: 'localhost:1', deviceId: 'failing' } });
       const service = startService(configFile);
       expect(await service.record(said('ended'))).toMatchObject({
-        cause: { code: 'ERR_AGENT_APPLICATION', message: expect.stringContaining('no sensor') as unknown },
+        cause: {
+          code: 'ERR_AGENT_APPLICATION',
+          message: expect.stringContaining('no sensor') as unknown,
+          advice: expect.stringMatching(/^(Mend|Have it caught)/) as unknown,
+        },
       });
       expect(await service.end()).toBe(1);
     }
@@ -107,7 +111,7 @@ describe('contoso-device run', () => {
   it.each([
     ['missing', undefined, /can't be loaded/],
     ['empty', 'export {};', /exports none of/],
-    ['wrong', 'export const methods = 3;', /as number; make it object/],
+    ['wrong', 'export const methods = 3;', /as number\. Make it object/],
   ])('fails with an application that is %s', async (kind, source, message) => {
     const { configFile, configure, path } = await deviceFolder(contoso, `app-${kind}`);
     if (source !== undefined) await writeFile(path('app.mjs'), source);

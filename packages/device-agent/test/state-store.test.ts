@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
-  chmodSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
@@ -150,19 +150,47 @@ describe('a state folder that is not as it should be', () => {
     );
   });
 
-  it('fail: holds something else, or an empty file, or only the log; nothing is deleted', () => {
-    writeFileSync(file(), 'no database at all, but some text that is long enough to be taken for one');
-    chmodSync(file(), 0o600);
-    expect(() => openStateStore(folder, 'thermostat-1')).toThrow(
-      stateError(/it is damaged, and nothing of it was deleted/),
-    );
-    expect(readFileSync(file(), 'utf8')).toMatch(/^no database/);
-    writeFileSync(file(), '');
-    writeFileSync(`${file()}-wal`, 'log');
-    expect(() => openStateStore(folder, 'thermostat-1')).toThrow(stateError(/is damaged: it is empty/));
+  it.each<[string, string | undefined, string | undefined, string]>([
+    [
+      'something else',
+      'no database at all, but long enough to be taken for one',
+      undefined,
+      'it is no SQLite database',
+    ],
+    ['something short', 'SQLite', 'log', 'it is no SQLite database'],
+    ['an empty file and its log', '', 'log', 'it is empty'],
+    ['only the log', undefined, 'log', 'its write-ahead log is there without it'],
+  ])('holds %s: that is set aside, whole, and a new one begun', (_, body, log, reason) => {
+    if (body !== undefined) writeFileSync(file(), body);
+    if (log !== undefined) writeFileSync(`${file()}-wal`, log);
+    const store = openStateStore(folder, 'thermostat-1');
+    const { setAside } = store;
+    expect(setAside).toEqual({ file: expect.stringMatching(/agent\.db\.damaged-\d{8}T\d{6}Z$/), reason });
+    const kept = (name: string): string | undefined => (existsSync(name) ? readFileSync(name, 'utf8') : undefined);
+    expect([kept(setAside!.file), kept(`${setAside!.file}-wal`)]).toEqual([body, log]);
+    expect(openStateStore(folder, 'thermostat-2').setAside).toBeUndefined();
+    store.put('a', 1);
+    expect(store.get('a')).toBe(1);
+  });
+
+  it('is set aside as often as it takes, each under a name of its own', () => {
+    const taken = [1, 2, 3].map((number) => {
+      writeFileSync(file(), `damage ${number}`);
+      const store = openStateStore(folder, 'thermostat-1');
+      store.close();
+      rmSync(file());
+      rmSync(`${file()}-wal`, { force: true });
+      return readFileSync(store.setAside!.file, 'utf8');
+    });
+    expect(taken).toEqual(['damage 1', 'damage 2', 'damage 3']);
+  });
+
+  it('fail: may not be read, and stays where it is', () => {
+    writeFileSync(file(), 'perhaps a database');
     rmSync(file());
-    expect(() => openStateStore(folder, 'thermostat-1')).toThrow(stateError(/its write-ahead log is there/));
-    expect([existsSync(file()), readFileSync(`${file()}-wal`, 'utf8')]).toEqual([false, 'log']);
+    mkdirSync(file());
+    expect(() => openStateStore(folder, 'thermostat-1')).toThrow(stateError(/agent\.db/));
+    expect(statSync(file()).isDirectory()).toBe(true);
   });
 
   it('fail: was cut short, and says so where it is read', () => {

@@ -72,16 +72,23 @@ export class AgentRun {
     this.#credentials = onlyCredential(identity);
     this.#store = openStateStore(agent.stateFolder, identity.registrationId);
     const store = this.#store;
-    this.#dialer = new Dialer({ choice: transport, proxy, trustedRootsPem, store, clock, early, secure });
-    this.#finder = new HubFinder({
-      store,
-      connectTo,
-      register: async (service) =>
-        (await this.#register({ service, identity: this.#used, signal: options.stopping.signal })).assignment,
-      onEvent: options.onEvent,
-    });
-    this.work = this.#createWork();
-    this.#loop = this.#createLoop();
+    try {
+      if (store.setAside) options.onEvent({ type: 'state-set-aside', ...store.setAside });
+      this.#dialer = new Dialer({ choice: transport, proxy, trustedRootsPem, store, clock, early, secure });
+      this.#finder = new HubFinder({
+        store,
+        connectTo,
+        register: async (service) =>
+          (await this.#register({ service, identity: this.#used, signal: options.stopping.signal })).assignment,
+        onEvent: options.onEvent,
+      });
+      this.work = this.#createWork();
+      this.#loop = this.#createLoop();
+    } catch (error) {
+      // What is kept can't be read: the next start has to find the folder free.
+      store.close();
+      throw error;
+    }
   }
 
   /** Set by `end`: nothing new is taken while the rest is delivered. */

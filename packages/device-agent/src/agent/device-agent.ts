@@ -1,6 +1,6 @@
 import { systemClock, type Clock } from '../clock.ts';
-import { DeviceAgentError } from '../errors.ts';
-import { checkValidity, type DeviceIdentity } from '../identity/device-identity.ts';
+import { DeviceAgentError, stopped } from '../errors.ts';
+import { checkValidity } from '../identity/device-identity.ts';
 import type { TelemetryMessage } from '../telemetry/telemetry-message.ts';
 import type { JsonObject } from '../twin/merge-patch.ts';
 import type { AgentEvent, DeviceAgentOptions, StopReport } from './agent-options.ts';
@@ -64,7 +64,7 @@ export class DeviceAgent {
           throw error;
         }
         this.#finished = this.#untilEnd(this.#run).then((error) => {
-          reject(error ?? stopped(identity));
+          reject(error ?? stopped(`The agent of ${identity.registrationId}`));
           return error;
         });
         // Only a fault of ours: whoever started it has to hear of it.
@@ -175,10 +175,4 @@ export class DeviceAgent {
       process.emitWarning(error instanceof Error ? error : String(error), 'DeviceAgentListener');
     }
   }
-}
-
-function stopped({ registrationId }: DeviceIdentity): DeviceAgentError {
-  return new DeviceAgentError('ERR_AGENT_STOPPED', `The agent of ${registrationId} was stopped.`, {
-    advice: 'Start it again to go on.',
-  });
 }

@@ -19,7 +19,7 @@ export function addProvisionCommand(program: Command, context: CommandContext): 
 async function provisionOnce({ output }: CommandContext, flags: ConfigFlags): Promise<void> {
   const config = await readConfig(flags.config);
   if (!('idScope' in config.connectTo)) {
-    throw configError(`connectTo in ${flags.config} names a hub: there is no DPS to ask. Give an idScope instead.`);
+    throw configError(`connectTo in ${flags.config} names a hub: there is no DPS to ask.`, 'Give an idScope instead.');
   }
   const { options, secrets } = await configuredAgent(config);
   output.hide(secrets);

@@ -19,7 +19,10 @@ export function addStatusCommand(program: Command, context: CommandContext): voi
 async function showStatus({ output }: CommandContext, flags: ConfigFlags): Promise<void> {
   const config = await readConfig(flags.config);
   if (config.health.file === undefined && !config.health.port) {
-    throw configError(`${flags.config} has neither health.file nor health.port: nothing says how the device is.`);
+    throw configError(
+      `${flags.config} has neither health.file nor health.port: nothing says how the device is.`,
+      'Set one of them, and start the service again.',
+    );
   }
   const { report, isRunning } = await latestHealth(config.health);
   const { state, ...rest } = report ?? {};

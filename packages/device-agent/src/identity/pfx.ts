@@ -50,10 +50,9 @@ export async function readPfx(bytes: Uint8Array, password: string, label: string
   }
   if (certificatesDer.length === 0 || privateKeyDer === undefined) {
     const missing = certificatesDer.length === 0 ? 'certificate' : 'private key';
-    throw new DeviceAgentError(
-      'ERR_AGENT_IDENTITY_INVALID',
-      `${label} holds no ${missing}: export it with key and chain.`,
-    );
+    throw new DeviceAgentError('ERR_AGENT_IDENTITY_INVALID', `${label} holds no ${missing}.`, {
+      advice: 'Export it with key and chain.',
+    });
   }
   return { certificatesDer, privateKeyDer };
 }
@@ -66,8 +65,8 @@ async function openSafe(bytes: Uint8Array, password: string, label: string): Pro
   } catch (cause) {
     throw new DeviceAgentError(
       'ERR_AGENT_IDENTITY_INVALID',
-      `${label} is not a PFX (PKCS #12). Expected the binary file, found ${bytes.length} bytes of something else.`,
-      { cause },
+      `${label} is not a PFX (PKCS #12): expected the binary file, found ${bytes.length} bytes of something else.`,
+      { cause, advice: 'Name the file that was exported; PEM goes in as chain and key.' },
     );
   }
   try {
@@ -81,11 +80,10 @@ async function openSafe(bytes: Uint8Array, password: string, label: string): Pro
     );
     return safe;
   } catch (cause) {
-    throw new DeviceAgentError(
-      'ERR_AGENT_PASSWORD',
-      `The password does not open ${label}. Give the password that it was written with.`,
-      { cause },
-    );
+    throw new DeviceAgentError('ERR_AGENT_PASSWORD', `The password does not open ${label}.`, {
+      cause,
+      advice: 'Give the password that it was written with.',
+    });
   }
 }
 

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import type { Clock } from '../clock.ts';
-import { DeviceAgentError } from '../errors.ts';
+import { stopped } from '../errors.ts';
 import { callHandler, type HandlerContext } from '../handler-call.ts';
 import type { StateStore } from '../state/state-store.ts';
 import type { CloudToDeviceMessage } from './cloud-to-device.ts';
@@ -136,7 +136,7 @@ export class Inbox {
   /** Fires the running handler's signal and hands nothing over any more; what isn't handled is handed over after the next start. */
   stop(): void {
     this.takeNoMore();
-    this.#stopping.abort(new DeviceAgentError('ERR_AGENT_STOPPED', 'The agent was stopped.'));
+    this.#stopping.abort(stopped('The agent'));
   }
 
   #wake(): void {

@@ -54,12 +54,6 @@ export function untrustedServer(failure: ConnectionError): DeviceAgentError {
   });
 }
 
-export function stoppedError(deviceId: string): DeviceAgentError {
-  return new DeviceAgentError('ERR_AGENT_STOPPED', `The agent of ${deviceId} was stopped.`, {
-    advice: 'Start it again to go on.',
-  });
-}
-
 /** A twin answer that isn't a success (Azure documents, "Understand and use device twins in IoT Hub"). */
 export function refusedByTwin(
   what: string,

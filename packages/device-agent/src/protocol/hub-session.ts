@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../clock.ts';
-import { DeviceAgentError } from '../errors.ts';
+import { DeviceAgentError, stopped } from '../errors.ts';
 import type { DeviceIdentity } from '../identity/device-identity.ts';
 import type { InboxArrival } from '../messages/inbox.ts';
 import type { MethodAnswer } from '../methods/methods.ts';
 import type { HubLink } from '../renewal/azure-access.ts';
 import type { StoredMessage } from '../telemetry/telemetry-message.ts';
 import type { JsonObject } from '../twin/merge-patch.ts';
-import { hubError, refusedByTwin, stoppedError } from './hub-error.ts';
+import { hubError, refusedByTwin } from './hub-error.ts';
 import * as topics from './hub-topics.ts';
 import { closed, MqttConnection, type InboundPublish } from './mqtt-connection.ts';
 import { OpenQuestions } from './open-questions.ts';
@@ -93,7 +93,7 @@ export class HubSession implements HubLink {
       for (const publish of early) session.#take(publish);
       return session;
     } catch (cause) {
-      if (signal.aborted) throw stoppedError(deviceId);
+      if (signal.aborted) throw stopped(`The agent of ${deviceId}`);
       throw hubError(cause, { identity, address });
     }
   }

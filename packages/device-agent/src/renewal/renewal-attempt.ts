@@ -129,11 +129,10 @@ export class RenewalAttempt {
   #fail(thrown: unknown, identity: DeviceIdentity | undefined): DeviceAgentError {
     const { registrationId } = this.#renewal.onboarding;
     if (this.#signal.aborted) {
-      return new DeviceAgentError(
-        'ERR_AGENT_STOPPED',
-        `The renewal of ${registrationId} was stopped; it goes on later.`,
-        { cause: thrown },
-      );
+      return new DeviceAgentError('ERR_AGENT_STOPPED', `The renewal of ${registrationId} was stopped.`, {
+        cause: thrown,
+        advice: 'It goes on after the next start.',
+      });
     }
     const step = this.#credentials.candidate?.next ?? 'make-key';
     const error = thrown instanceof DeviceAgentError ? thrown : this.#wrap(thrown, step);

@@ -30,7 +30,10 @@ export async function readRenewed(renewed: Renewed): Promise<DeviceIdentity> {
     throw new DeviceAgentError(
       'ERR_AGENT_RENEWAL_CERTIFICATE',
       `What came as a new certificate of ${current.registrationId} is not one for its new key: ${textOf(cause)}`,
-      { cause },
+      {
+        cause,
+        advice: 'A new one is asked for later; see what the source signs, and that it sends PEM with the whole chain.',
+      },
     );
   });
   const problem = findProblem(identity, renewed);

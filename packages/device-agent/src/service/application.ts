@@ -29,25 +29,32 @@ export async function loadApplication(file: string): Promise<DeviceApplication> 
   try {
     module = (await import(pathToFileURL(file).href)) as Readonly<Record<string, unknown>>;
   } catch (cause) {
-    throw applicationError(`The application ${file} can't be loaded: ${textOf(cause)}. Mend it, or the path.`, cause);
+    throw applicationError(
+      `The application ${file} can't be loaded: ${textOf(cause)}.`,
+      'Mend it, or the path.',
+      cause,
+    );
   }
   const exported = (module['default'] ?? module) as Readonly<Record<string, unknown>>;
   const known = Object.entries(kinds).filter(([name]) => exported[name] !== undefined);
   if (known.length === 0) {
     throw applicationError(
-      `The application ${file} exports none of ${Object.keys(kinds).join(', ')}: export what the device does.`,
+      `The application ${file} exports none of ${Object.keys(kinds).join(', ')}.`,
+      'Export what the device does.',
     );
   }
   for (const [name, allowed] of known) {
     if (!allowed.includes(typeof exported[name])) {
       throw applicationError(
-        `The application ${file} exports ${name} as ${typeof exported[name]}; make it ${allowed.join(' or ')}.`,
+        `The application ${file} exports ${name} as ${typeof exported[name]}.`,
+        `Make it ${allowed.join(' or ')}.`,
       );
     }
   }
   return Object.fromEntries(known.map(([name]) => [name, exported[name]]));
 }
 
-export function applicationError(message: string, cause?: unknown): DeviceAgentError {
-  return new DeviceAgentError('ERR_AGENT_APPLICATION', message, cause === undefined ? {} : { cause });
+/** @param advice - what to do next, in a sentence */
+export function applicationError(message: string, advice: string, cause?: unknown): DeviceAgentError {
+  return new DeviceAgentError('ERR_AGENT_APPLICATION', message, { advice, ...(cause !== undefined && { cause }) });
 }

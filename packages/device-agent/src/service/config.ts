@@ -20,11 +20,13 @@ export async function readConfig(path: string): Promise<ServiceConfig> {
   const { success, data, error } = schema.safeParse(input);
   if (success) return data;
   const problems = describeProblems(schema, input, error.issues);
-  throw configError(`${file} can't be used:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+  const list = problems.map((problem) => `  ${problem}`).join('\n');
+  throw configError(`${file} can't be used:\n${list}\n`, 'Mend each of them.');
 }
 
-export function configError(message: string, cause?: unknown): DeviceAgentError {
-  return new DeviceAgentError('ERR_AGENT_CONFIG', message, cause === undefined ? {} : { cause });
+/** @param advice - what to do next, in a sentence */
+export function configError(message: string, advice: string, cause?: unknown): DeviceAgentError {
+  return new DeviceAgentError('ERR_AGENT_CONFIG', message, { advice, ...(cause !== undefined && { cause }) });
 }
 
 async function readText(file: string): Promise<string> {
@@ -32,7 +34,8 @@ async function readText(file: string): Promise<string> {
     return await readFile(file, 'utf8');
   } catch (cause) {
     throw configError(
-      `Can't read the configuration ${file}: ${textOf(cause)}. Check the path and its permissions.`,
+      `Can't read the configuration ${file}: ${textOf(cause)}.`,
+      'Check the path and its permissions.',
       cause,
     );
   }
@@ -44,6 +47,6 @@ function parse(file: string, text: string): unknown {
   } catch (cause) {
     // The rest of the message quotes the file, which may be the wrong one, such as a password's.
     const [reason] = textOf(cause).split(/, (?:\.\.\.)?"| in JSON/);
-    throw configError(`${file} isn't JSON (${reason}). Mend it, or give another file as --config.`);
+    throw configError(`${file} isn't JSON (${reason}).`, 'Mend it, or give another file as --config.');
   }
 }

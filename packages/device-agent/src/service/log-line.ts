@@ -32,6 +32,8 @@ const wording: Wording = {
     line('info', 'DPS has assigned a hub', { idScope, hostName: assignedHub, deviceId, substatus }),
   'move-refused': ({ idScope, error }) =>
     line('error', 'another DPS does not take this device: it stays', { idScope, cause: errorFields(error) }),
+  'state-set-aside': ({ file, reason }) =>
+    line('error', 'the state was damaged: it is set aside, and begun anew', { file, reason }),
   'state-failed': ({ error }) => line('error', "the agent's state can't be written", { cause: errorFields(error) }),
   connecting: ({ hostName, deviceId, isKept }) =>
     line('info', 'connecting to the hub', { hostName, deviceId, assignment: isKept ? 'kept' : 'new' }),

@@ -103,7 +103,8 @@ async function tracing(): Promise<(event: AgentEvent) => void> {
     return (await import('./tracing.ts')).traceEvents();
   } catch (cause) {
     throw configError(
-      'tracing needs the package @opentelemetry/api: install it beside the agent, or leave tracing out.',
+      'tracing needs the package @opentelemetry/api.',
+      'Install it beside the agent, or leave tracing out.',
       cause,
     );
   }

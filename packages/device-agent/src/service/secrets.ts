@@ -18,7 +18,7 @@ export function secretPlace(
   variable: string | undefined,
 ): SecretPlace | undefined {
   if (file !== undefined && variable !== undefined) {
-    throw configError(`${key}File and ${key}Variable are both there: keep one of them.`);
+    throw configError(`${key}File and ${key}Variable are both there.`, 'Keep one of them.');
   }
   if (file !== undefined) return { file: credentialPath(`${key}File`, file) };
   return variable === undefined ? undefined : { variable };

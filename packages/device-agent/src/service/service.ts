@@ -89,7 +89,13 @@ async function run(running: Running): Promise<ServiceEnd> {
   const error = await Promise.race([
     stopAsked.then((signal) => log.write({ level: 'info', message: 'stopping', fields: { signal } })),
     ended,
-    uncaught.then((thrown) => applicationError(`Nobody caught what the application threw: ${textOf(thrown)}`, thrown)),
+    uncaught.then((thrown) =>
+      applicationError(
+        `Nobody caught what the application threw: ${textOf(thrown)}.`,
+        'Have it caught where it is thrown.',
+        thrown,
+      ),
+    ),
     failureOf(work),
   ]);
   return stop(running, { error, work, stopping });
@@ -99,7 +105,13 @@ async function run(running: Running): Promise<ServiceEnd> {
 function failureOf(work: Promise<void>): Promise<Error> {
   return new Promise((resolve) => {
     work.catch((thrown: unknown) =>
-      resolve(applicationError(`The application's start failed: ${textOf(thrown)}`, thrown)),
+      resolve(
+        applicationError(
+          `The application's start failed: ${textOf(thrown)}.`,
+          'Mend the application; it is started again with the service.',
+          thrown,
+        ),
+      ),
     );
   });
 }

@@ -89,7 +89,8 @@ function below(setting: keyof typeof folders, key: string, folder: string): stri
   const name = relative(base, folder);
   if (name !== '' && !name.startsWith('..')) return `${setting}=${quote(name)}`;
   throw configError(
-    `The unit's service may write below ${base} alone there, in a folder of its own: ${key} is in ${folder}. Make it ${base}${sep}contoso-device, or something below.`,
+    `The unit's service may write below ${base} alone there, in a folder of its own: ${key} is in ${folder}.`,
+    `Make it ${base}${sep}contoso-device, or something below.`,
   );
 }
 

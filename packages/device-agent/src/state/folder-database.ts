@@ -5,6 +5,7 @@ import { DeviceAgentError } from '../errors.ts';
 import { DiskRoom, logLimits } from './disk-room.ts';
 import { takeFolderLock, type FolderLock } from './folder-lock.ts';
 import { checkSchemaVersion, ensureDatabase } from './schema.ts';
+import { setAsideDamaged, type SetAside } from './set-aside.ts';
 import { stateError } from './state-error.ts';
 
 /** In each state folder. */
@@ -35,6 +36,8 @@ export interface GroupedWrite {
  */
 export class FolderDatabase {
   readonly file: string;
+  /** What lay in its place and couldn't be used. */
+  readonly setAside: SetAside | undefined;
   readonly #database: Database.Database;
   readonly #lock: FolderLock;
   readonly #room: DiskRoom;
@@ -54,6 +57,7 @@ export class FolderDatabase {
     try {
       const firstMade = mkdirSync(folder, { recursive: true, mode: 0o700 });
       lock = takeFolderLock(folder);
+      this.setAside = setAsideDamaged(this.file, new Date());
       this.#isBlank = ensureDatabase(this.file);
       if (this.#isBlank && firstMade !== undefined) syncParents(folder, firstMade);
       this.#database = new Database(this.file);

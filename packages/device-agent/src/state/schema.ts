@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, existsSync, fdatasyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, fdatasyncSync, openSync, renameSync, rmSync } from 'node:fs';
 import Database from 'libsql';
 import { DeviceAgentError } from '../errors.ts';
 import { damagedAdvice } from './state-error.ts';
@@ -31,12 +31,7 @@ const schema = `
  * @returns whether it was made
  */
 export function ensureDatabase(file: string): boolean {
-  if (existsSync(file)) {
-    // SQLite takes an empty file for a new database, and deletes the log that belonged to it.
-    if (statSync(file).size === 0) throw damaged(file, 'it is empty');
-    return false;
-  }
-  if (existsSync(`${file}-wal`)) throw damaged(file, 'it is missing, and its write-ahead log is there');
+  if (existsSync(file)) return false;
   const draft = `${file}.new`;
   rmSync(draft, { force: true });
   const database = new Database(draft);

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DeviceAgentError } from '../errors.ts';
 import { databaseName, FolderDatabase } from './folder-database.ts';
+import type { SetAside } from './set-aside.ts';
 
 /** One device's part of a folder's database: assignment, outbox, inbox and twin marks. One agent at a time holds it. */
 export interface StateStore {
@@ -9,6 +10,8 @@ export interface StateStore {
   readonly database: FolderDatabase;
   /** This device in the database. */
   readonly device: number;
+  /** What this opening of the folder has found damaged. */
+  readonly setAside: SetAside | undefined;
   /** A JSON value by name, as it was put last; undefined where none was. */
   get(name: string): unknown;
   /** On disk when it returns. */
@@ -30,6 +33,8 @@ export function hasState(folder: string): boolean {
 /**
  * Opens one device's state in `{folder}/agent.db` (mode 0600, in a folder of mode 0700), and makes what is missing.
  *
+ * An `agent.db` that is no database is set aside under another name, and begun anew.
+ *
  * A process holds a folder from its first open store to its last; kill -9 leaves nothing held.
  *
  * @throws {DeviceAgentError} ERR_AGENT_STATE: another process holds the folder, another agent of this process the device;
@@ -37,7 +42,8 @@ export function hasState(folder: string): boolean {
  */
 export function openStateStore(folder: string, registrationId: string): StateStore {
   const path = resolve(folder);
-  const shared = openFolders.get(path) ?? { database: new FolderDatabase(path), devices: new Set<string>() };
+  const opened = openFolders.get(path);
+  const shared = opened ?? { database: new FolderDatabase(path), devices: new Set<string>() };
   const { database, devices } = shared;
   if (devices.has(registrationId)) {
     throw new DeviceAgentError(
@@ -57,7 +63,8 @@ export function openStateStore(folder: string, registrationId: string): StateSto
   openFolders.set(path, shared);
   devices.add(registrationId);
   try {
-    return createStore(database, deviceRow(database, registrationId), closeFolder);
+    const device = deviceRow(database, registrationId);
+    return createStore({ database, device, setAside: opened ? undefined : database.setAside, close: closeFolder });
   } catch (error) {
     closeFolder();
     throw error;
@@ -74,13 +81,13 @@ function deviceRow(database: FolderDatabase, registrationId: string): number {
   return (find.get(registrationId) as { id: number }).id;
 }
 
-function createStore(database: FolderDatabase, device: number, onClose: () => void): StateStore {
+function createStore(made: Pick<StateStore, 'database' | 'device' | 'setAside' | 'close'>): StateStore {
+  const { database, device } = made;
   const read = database.prepare('SELECT value FROM fact WHERE device = ? AND name = ?');
   const write = database.prepare('INSERT OR REPLACE INTO fact VALUES (?, ?, ?)');
   const erase = database.prepare('DELETE FROM fact WHERE device = ? AND name = ?');
   return {
-    database,
-    device,
+    ...made,
     get(name) {
       const row = read.get(device, name) as { value: string } | undefined;
       return row && (JSON.parse(row.value) as unknown);
@@ -88,6 +95,5 @@ function createStore(database: FolderDatabase, device: number, onClose: () => vo
     put: (name, value) => write.run(device, name, JSON.stringify(value)),
     remove: (name) => erase.run(device, name),
     transaction: (work) => database.transaction(work),
-    close: onClose,
   };
 }

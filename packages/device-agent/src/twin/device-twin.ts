@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { DeviceAgentError, textOf } from '../errors.ts';
+import { stopped, textOf, type DeviceAgentError } from '../errors.ts';
 import { callHandler, type HandlerContext } from '../handler-call.ts';
 import type { StateStore } from '../state/state-store.ts';
 import { checkDesired, type DesiredDefinition } from './define-twin.ts';
@@ -129,7 +129,7 @@ export class DeviceTwin {
   /** Fires the running handler's signal and sends nothing any more; a change that isn't handled comes again after the next start. */
   stop(): void {
     this.takeNoMore();
-    this.#stopping.abort(new DeviceAgentError('ERR_AGENT_STOPPED', 'The agent was stopped.'));
+    this.#stopping.abort(stopped('The agent'));
     this.disconnected();
   }
 

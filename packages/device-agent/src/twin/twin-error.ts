@@ -18,5 +18,8 @@ export function isThrottled(error: unknown): boolean {
 /** Whatever was thrown, as an error of ours. */
 export function twinError(cause: unknown): DeviceAgentError {
   if (cause instanceof DeviceAgentError) return cause;
-  return new DeviceAgentError('ERR_AGENT_TWIN', `The twin can't be followed: ${textOf(cause)}.`, { cause });
+  return new DeviceAgentError('ERR_AGENT_TWIN', `The twin can't be followed: ${textOf(cause)}.`, {
+    cause,
+    advice: 'It is fetched again by itself; if it lasts, look at what the twin holds, and report this.',
+  });
 }
