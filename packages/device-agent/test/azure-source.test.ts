@@ -43,7 +43,11 @@ async function ask({ azure, csrDer }: RenewalRequest, signal: AbortSignal, waits
   const csr = Buffer.from(csrDer).toString('base64');
   const hub = azure?.hub();
   if (!hub) {
-    if (waitsForHub) throw new DeviceAgentError('ERR_AGENT_RENEWAL_PENDING', 'no session yet', { retryAfterMs: 1 });
+    if (waitsForHub)
+      throw new DeviceAgentError('ERR_AGENT_RENEWAL_PENDING', 'no session yet', {
+        advice: 'Ask again.',
+        retryAfterMs: 1,
+      });
     const error: unknown = await azure?.register({ csr }, signal).catch(codeAndText);
     return { way: 'DPS', error };
   }
