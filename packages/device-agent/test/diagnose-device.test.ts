@@ -14,7 +14,7 @@ import { thisMachine, type Machine } from '../src/diagnosis/machine.ts';
 import { stateChecks } from '../src/diagnosis/state-checks.ts';
 import { systemClock, type Clock } from '../src/index.ts';
 import { takeFolderLock } from '../src/state/folder-lock.ts';
-import { ensureDatabase } from '../src/state/schema.ts';
+import { draftDatabase, placeDraft } from '../src/state/schema.ts';
 import { makeDevice, type OpensslDevice } from './openssl-device.ts';
 
 let folder: string;
@@ -45,7 +45,8 @@ const asFiles = ({ leaf, line, root, key }: OpensslDevice): { chainFile: string;
 /** A state folder as an agent leaves it, with what the statements put in; device-1 is device 1 there. */
 function keptState(...statements: readonly string[]): void {
   mkdirSync(file('state'), { mode: 0o700 });
-  ensureDatabase(file('state/agent.db'));
+  draftDatabase(file('state/agent.db'));
+  placeDraft(file('state/agent.db'));
   takeFolderLock(file('state')).release();
   const database = new Database(file('state/agent.db'));
   database.exec(["INSERT INTO device VALUES (1, 'device-1')", ...statements].join(';'));

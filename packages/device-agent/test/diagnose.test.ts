@@ -26,7 +26,7 @@ import {
   type DiagnosisCheck,
 } from '../src/index.ts';
 import { takeFolderLock } from '../src/state/folder-lock.ts';
-import { ensureDatabase } from '../src/state/schema.ts';
+import { draftDatabase, placeDraft } from '../src/state/schema.ts';
 import { dpsName, startContoso, watchedAgent, type Contoso } from './contoso.ts';
 import { startHttpProxy, type HttpProxyOptions } from './http-proxy.ts';
 import { startMiddlebox, type MiddleboxMode } from './middlebox.ts';
@@ -507,7 +507,8 @@ const cases: readonly Case[] = [
     provoke: async () => {
       const { stateFolder, registrationId, identity } = await newDevice();
       mkdirSync(stateFolder);
-      ensureDatabase(join(stateFolder, 'agent.db'));
+      draftDatabase(join(stateFolder, 'agent.db'));
+      placeDraft(join(stateFolder, 'agent.db'));
       const kept = JSON.stringify({
         idScope: contoso.idScope,
         configuredIdScope: contoso.idScope,

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 import { asAgentError, DeviceAgentError } from '../errors.ts';
 import { checkValidity, type DeviceIdentity } from '../identity/device-identity.ts';
 import { HubSession } from '../protocol/hub-session.ts';
-import { registerWithState, type ProvisioningService } from '../protocol/provision.ts';
+import { registerWithState, type ProvisioningService, type Registered } from '../protocol/provision.ts';
 import type { AzureTerms } from '../renewal/azure-access.ts';
 import { openStateStore, type StateStore } from '../state/state-store.ts';
 import type { JsonObject } from '../twin/merge-patch.ts';
@@ -12,7 +12,7 @@ import type { ConnectionState } from './connection-status.ts';
 import { onlyCredential, openCredentials, type CredentialUse } from './credential-use.ts';
 import { DeviceWork } from './device-work.ts';
 import { Dialer, type SecureIdentity } from './dialer.ts';
-import type { EarlyStream } from './early-stream.ts';
+import type { EarlyRegistration } from './early-registration.ts';
 import { HubFinder, type FoundHub } from './hub-finder.ts';
 import { Reconnection } from './reconnection.ts';
 import {
@@ -33,7 +33,7 @@ export interface AgentRunOptions {
   readonly random: () => number;
   readonly secure: SecureIdentity;
   /** A connection that is under way already. */
-  readonly early: EarlyStream | undefined;
+  readonly early: EarlyRegistration | undefined;
   readonly stopping: AbortController;
   readonly onEvent: (event: AgentEvent) => void;
   readonly onState: (state: ConnectionState) => void;
@@ -63,7 +63,7 @@ export class AgentRun {
 
   /** @throws {DeviceAgentError} ERR_AGENT_STATE */
   constructor(options: AgentRunOptions) {
-    const { agent, clock, early, secure } = options;
+    const { agent, clock, secure } = options;
     const { identity, connectTo, transport = 'auto', proxy, trustedRootsPem } = agent;
     this.#options = options;
     this.#used = identity;
@@ -74,7 +74,7 @@ export class AgentRun {
     const store = this.#store;
     try {
       if (store.setAside) options.onEvent({ type: 'state-set-aside', ...store.setAside });
-      this.#dialer = new Dialer({ choice: transport, proxy, trustedRootsPem, store, clock, early, secure });
+      this.#dialer = new Dialer({ choice: transport, proxy, trustedRootsPem, store, clock, secure });
       this.#finder = new HubFinder({
         store,
         connectTo,
@@ -216,8 +216,10 @@ export class AgentRun {
     });
   }
 
-  #register({ service, identity, added, signal }: Registering): ReturnType<typeof registerWithState> {
-    const { agent, clock, random } = this.#options;
+  #register({ service, identity, added, signal }: Registering): Promise<Registered> {
+    const { agent, clock, random, early } = this.#options;
+    const underWay = early?.take(service);
+    if (underWay) return underWay;
     return registerWithState({
       identity,
       provisioning: service,

@@ -1,14 +1,19 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock, type Clock } from '../clock.ts';
 import { DeviceAgentError, stopped } from '../errors.ts';
 import { checkValidity } from '../identity/device-identity.ts';
+import { prepareStateFolder } from '../state/state-store.ts';
 import type { TelemetryMessage } from '../telemetry/telemetry-message.ts';
 import type { JsonObject } from '../twin/merge-patch.ts';
 import type { AgentEvent, DeviceAgentOptions, StopReport } from './agent-options.ts';
 import { AgentRun, type AgentRunOptions } from './agent-run.ts';
 import { disconnected, type ConnectionState } from './connection-status.ts';
 import { secureIdentity } from './dialer.ts';
-import { dialEarly } from './early-stream.ts';
+import { registerEarly, type EarlyRegistration } from './early-registration.ts';
 import type { ReprovisionRequest } from './reprovision-command.ts';
+
+/** Nothing is taken from the application before the state folder is open: milliseconds for which it may wait. */
+const longestHoldMs = 10;
 
 /** One device's life after the factory: it finds its hub, keeps a connection to it, and loses nothing on the way. */
 export class DeviceAgent {
@@ -51,7 +56,7 @@ export class DeviceAgent {
     if (onRefusal === 'end') checkValidity(identity, this.#clock.now());
     const stopping = new AbortController();
     const secure = secureIdentity(identity, this.#options.trustedRootsPem);
-    const early = dialEarly(this.#options, secure, stopping.signal);
+    const early = registerEarly(this.#options, secure, stopping.signal);
     await new Promise<void>((resolve, reject) => {
       const fail: (reason: unknown) => void = reject;
       this.#begin = () => {
@@ -59,7 +64,6 @@ export class DeviceAgent {
         try {
           this.#run = this.#createRun({ secure, early, stopping, onConnected: resolve });
         } catch (error) {
-          early?.drop();
           fail(error);
           throw error;
         }
@@ -70,7 +74,7 @@ export class DeviceAgent {
         // Only a fault of ours: whoever started it has to hear of it.
         this.#finished.catch(fail);
       };
-      this.#begun = this.#beginSoon(early !== undefined).catch(fail);
+      this.#begun = this.#beginSoon(early).catch(fail);
     });
   }
 
@@ -123,9 +127,12 @@ export class DeviceAgent {
     return { undeliveredMessages: this.#undeliveredMessages };
   }
 
-  /** At once; or, with a handshake under way, when that has left this machine. */
-  async #beginSoon(isUnderWay: boolean): Promise<void> {
-    if (isUnderWay) await new Promise((resolve) => setImmediate(resolve));
+  /** At once; or when DPS has been asked, which takes a few round trips: on a slow network it doesn't wait for those. */
+  async #beginSoon(early: EarlyRegistration | undefined): Promise<void> {
+    if (early) {
+      await Promise.race([early.asked, delay(longestHoldMs)]);
+      await prepareStateFolder(this.#options.stateFolder);
+    }
     this.#begin?.();
   }
 

@@ -14,7 +14,6 @@ import {
   type TransportMemory,
 } from '../network/transport-choice.ts';
 import type { StateStore } from '../state/state-store.ts';
-import type { EarlyStream } from './early-stream.ts';
 
 export interface DialerOptions {
   readonly choice: TransportChoice;
@@ -22,8 +21,6 @@ export interface DialerOptions {
   readonly trustedRootsPem: string | undefined;
   readonly store: Pick<StateStore, 'get' | 'put'>;
   readonly clock: Clock;
-  /** Taken in place of a new one. */
-  readonly early?: EarlyStream | undefined;
   /** The TLS state of the identity that the agent begins with. */
   readonly secure: SecureIdentity;
 }
@@ -60,18 +57,14 @@ export class Dialer {
 
   /** @throws what `openStream` throws */
   open(host: string, identity: DeviceIdentity, signal: AbortSignal | undefined): Promise<Duplex> {
-    const { proxy, early } = this.#options;
-    const secureContext = this.#contextOf(identity);
-    return (
-      early?.take(host) ??
-      openStream({
-        host,
-        transport: this.#transport,
-        secureContext,
-        ...(proxy && { proxy }),
-        ...(signal && { signal }),
-      })
-    );
+    const { proxy } = this.#options;
+    return openStream({
+      host,
+      transport: this.#transport,
+      secureContext: this.#contextOf(identity),
+      ...(proxy && { proxy }),
+      ...(signal && { signal }),
+    });
   }
 
   /** After a try that failed the next one may go another way; after a connection that was lost it begins anew. */

@@ -179,7 +179,7 @@ export class HubFinder {
 
   /** An agent that was stopped has not had its try, and what was ordered meanwhile has had none. */
   #countTry(move: Move | undefined, order: Order | undefined, error: DeviceAgentError): void {
-    if (error.code === 'ERR_AGENT_STOPPED') return;
+    if (error.code === 'ERR_AGENT_STOPPED' || !(move ?? order)) return;
     const { onEvent } = this.#options;
     const isRefused = refusals.includes(error.code);
     const counted = <T extends { readonly tries: number }>(told: T): T | undefined =>

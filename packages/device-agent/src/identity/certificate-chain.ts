@@ -9,6 +9,20 @@ export interface CertificateChain {
   readonly leftOut: readonly string[];
 }
 
+/** What was read last, by its text: the devices of a process have their issuers in common, and reading takes OpenSSL 0.1 ms. */
+const readBefore = new Map<string, X509Certificate>();
+const mostRemembered = 32;
+
+function readCertificate(block: string): X509Certificate {
+  const certificate = readBefore.get(block) ?? new X509Certificate(block);
+  // The oldest goes; one that is read again is new.
+  readBefore.delete(block);
+  readBefore.set(block, certificate);
+  const [oldest] = readBefore.keys();
+  if (oldest !== undefined && readBefore.size > mostRemembered) readBefore.delete(oldest);
+  return certificate;
+}
+
 /**
  * @param pem - any number of `CERTIFICATE` blocks; text around them is skipped
  * @throws {DeviceAgentError} ERR_AGENT_IDENTITY_INVALID
@@ -16,7 +30,7 @@ export interface CertificateChain {
 export function readCertificates(pem: string, label: string): X509Certificate[] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
   try {
-    return blocks.map((block) => new X509Certificate(block));
+    return blocks.map(readCertificate);
   } catch (cause) {
     throw new DeviceAgentError('ERR_AGENT_IDENTITY_INVALID', `${label} holds a damaged certificate.`, {
       cause,

@@ -55,6 +55,8 @@ export interface Registration {
   readonly identity: DeviceIdentity;
   readonly provisioning: ProvisioningService;
   readonly openStream: (host: string, signal: AbortSignal | undefined) => Promise<Duplex>;
+  /** Called when the request is on its way, and only the answer is waited for. */
+  readonly onAsked?: () => void;
   readonly payload?: Record<string, unknown> | undefined;
   /** Members of the request's body that a source of certificates asks for. */
   readonly added?: Readonly<Record<string, unknown>> | undefined;
@@ -107,10 +109,14 @@ export async function registerDevice(registration: Registration): Promise<Assign
   return (await registerWithState(registration)).assignment;
 }
 
+/** An assignment, with all that DPS has sent. */
+export interface Registered {
+  readonly assignment: Assignment;
+  readonly state: NonNullable<DpsBody['registrationState']>;
+}
+
 /** {@link registerDevice}, with all that DPS has sent. */
-export async function registerWithState(
-  registration: Registration,
-): Promise<{ readonly assignment: Assignment; readonly state: NonNullable<DpsBody['registrationState']> }> {
+export async function registerWithState(registration: Registration): Promise<Registered> {
   const { identity, provisioning, apiVersion, signal, clock } = registration;
   const { registrationId } = identity;
   checkValidity(identity, clock.now());
@@ -143,12 +149,11 @@ export async function registerWithState(
 
 /** Registers, and asks for the operation's state until it is no longer `assigning`. */
 async function untilDecided(session: DpsSession, registration: Registration): Promise<DpsBody> {
-  const { identity, provisioning, payload, added, clock, random, signal = never } = registration;
+  const { identity, provisioning, payload, added, clock, random, onAsked, signal = never } = registration;
   const where = { identity, idScope: provisioning.idScope, endpoint: provisioning.endpoint ?? defaultEndpoint };
-  let answer = await session.register(identity.registrationId, {
-    ...(payload !== undefined && { payload }),
-    ...added,
-  });
+  const asking = session.register(identity.registrationId, { ...(payload !== undefined && { payload }), ...added });
+  onAsked?.();
+  let answer = await asking;
   let { operationId } = answer.body;
   const pace = new PollPace(clock.now().getTime(), random);
   for (;;) {

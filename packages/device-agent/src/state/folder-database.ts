@@ -1,15 +1,11 @@
-import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
 import Database from 'libsql';
 import { DeviceAgentError } from '../errors.ts';
 import { DiskRoom, logLimits } from './disk-room.ts';
-import { takeFolderLock, type FolderLock } from './folder-lock.ts';
-import { checkSchemaVersion, ensureDatabase } from './schema.ts';
-import { setAsideDamaged, type SetAside } from './set-aside.ts';
+import type { FolderLock } from './folder-lock.ts';
+import type { HeldFolder } from './held-folder.ts';
+import { checkSchemaVersion } from './schema.ts';
+import type { SetAside } from './set-aside.ts';
 import { stateError } from './state-error.ts';
-
-/** In each state folder. */
-export const databaseName = 'agent.db';
 
 export type SqlValue = string | number | Uint8Array | null;
 
@@ -50,16 +46,13 @@ export class FolderDatabase {
   /** Made by this process, and nothing in it has been promised to anybody yet. */
   #isBlank: boolean;
 
-  /** @throws {DeviceAgentError} ERR_AGENT_STATE */
-  constructor(folder: string) {
-    this.file = join(folder, databaseName);
-    let lock: FolderLock | undefined;
+  /** @throws {DeviceAgentError} ERR_AGENT_STATE; the folder is given back then */
+  constructor({ file, lock, setAside, isBlank }: HeldFolder) {
+    this.file = file;
+    this.setAside = setAside;
+    this.#lock = lock;
+    this.#isBlank = isBlank;
     try {
-      const firstMade = mkdirSync(folder, { recursive: true, mode: 0o700 });
-      lock = takeFolderLock(folder);
-      this.setAside = setAsideDamaged(this.file, new Date());
-      this.#isBlank = ensureDatabase(this.file);
-      if (this.#isBlank && firstMade !== undefined) syncParents(folder, firstMade);
       this.#database = new Database(this.file);
       this.#database.exec(`PRAGMA synchronous = FULL; PRAGMA cache_size = -512; ${logLimits}`);
       this.#room = new DiskRoom(this.file, this.#database);
@@ -67,9 +60,8 @@ export class FolderDatabase {
         user_version: number;
       };
       checkSchemaVersion(this.file, version);
-      this.#lock = lock;
     } catch (cause) {
-      lock?.release();
+      lock.release();
       throw stateError(this.file, cause);
     }
   }
@@ -185,16 +177,5 @@ export class FolderDatabase {
     } catch (cause) {
       throw stateError(this.file, cause);
     }
-  }
-}
-
-/** A folder is found again after a power cut when its parent is on disk. */
-function syncParents(folder: string, firstMade: string): void {
-  const last = dirname(resolve(firstMade));
-  for (let parent = dirname(resolve(folder)); ; parent = dirname(parent)) {
-    const descriptor = openSync(parent, 'r');
-    fsyncSync(descriptor);
-    closeSync(descriptor);
-    if (parent === last) return;
   }
 }

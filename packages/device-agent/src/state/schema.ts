@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, existsSync, fdatasyncSync, openSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, renameSync, rmSync } from 'node:fs';
 import Database from 'libsql';
 import { DeviceAgentError } from '../errors.ts';
 import { damagedAdvice } from './state-error.ts';
@@ -25,14 +25,14 @@ const schema = `
 `;
 
 /**
- * Makes the database where there is none. It comes into being whole, by a rename: a power cut leaves none or all of it.
- * That takes one fsync; those of its folder and of the write-ahead log come with the first commit, before it returns.
+ * Writes a new database beside its place, where that is empty. It comes into being whole, by a rename: a power cut leaves none
+ * or all of it.
  *
- * @returns whether it was made
+ * @returns the draft, which has to be on disk before `placeDraft`; undefined: there is a database
  */
-export function ensureDatabase(file: string): boolean {
-  if (existsSync(file)) return false;
-  const draft = `${file}.new`;
+export function draftDatabase(file: string): string | undefined {
+  if (existsSync(file)) return undefined;
+  const draft = draftOf(file);
   rmSync(draft, { force: true });
   const database = new Database(draft);
   database.exec(`
@@ -43,11 +43,16 @@ export function ensureDatabase(file: string): boolean {
   database.close();
   // The log's files take their mode from the database's.
   chmodSync(draft, 0o600);
-  const descriptor = openSync(draft, 'r+');
-  fdatasyncSync(descriptor);
-  closeSync(descriptor);
-  renameSync(draft, file);
-  return true;
+  return draft;
+}
+
+/** The waits for the folder and for the write-ahead log come with the first commit, before it returns. */
+export function placeDraft(file: string): void {
+  renameSync(draftOf(file), file);
+}
+
+function draftOf(file: string): string {
+  return `${file}.new`;
 }
 
 /** @throws {DeviceAgentError} ERR_AGENT_STATE: written by a version that this one doesn't know */

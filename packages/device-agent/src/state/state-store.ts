@@ -1,7 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { DeviceAgentError } from '../errors.ts';
-import { databaseName, FolderDatabase } from './folder-database.ts';
+import type { DiskWait } from './disk-wait.ts';
+import { FolderDatabase } from './folder-database.ts';
+import { databaseName, holdFolder } from './held-folder.ts';
 import type { SetAside } from './set-aside.ts';
 
 /** One device's part of a folder's database: assignment, outbox, inbox and twin marks. One agent at a time holds it. */
@@ -25,9 +28,60 @@ export interface StateStore {
 /** Folders that this process has open, by path, and the devices in use there. */
 const openFolders = new Map<string, { readonly database: FolderDatabase; readonly devices: Set<string> }>();
 
+/** A folder on its way to be open. */
+interface FolderOpening {
+  readonly steps: Generator<DiskWait | undefined, FolderDatabase, undefined>;
+  /** Before the next step. */
+  wait?: DiskWait | undefined;
+  database?: FolderDatabase;
+}
+
+const openings = new Map<string, FolderOpening>();
+
 /** Whether agents have been here before. */
 export function hasState(folder: string): boolean {
   return existsSync(join(folder, databaseName));
+}
+
+/**
+ * Takes a folder and makes what is missing, beside what is under way on the network. `openStateStore` does at once what is
+ * left, and says what went wrong.
+ */
+export async function prepareStateFolder(folder: string): Promise<void> {
+  const path = resolve(folder);
+  if (openFolders.has(path) || openings.has(path)) return;
+  const opening: FolderOpening = { steps: openFolder(path) };
+  openings.set(path, opening);
+  try {
+    do await (opening.wait?.later() ?? nextTurn());
+    while (openings.get(path) === opening && !isOpen(opening));
+  } catch {
+    if (openings.get(path) === opening) openings.delete(path);
+  }
+}
+
+function* openFolder(path: string): FolderOpening['steps'] {
+  const held = yield* holdFolder(path);
+  yield;
+  return new FolderDatabase(held);
+}
+
+/** One step further. */
+function isOpen(opening: FolderOpening): boolean {
+  const { done, value } = opening.steps.next();
+  opening.wait = done ? undefined : value;
+  if (done) opening.database = value;
+  return opening.database !== undefined;
+}
+
+function openAtOnce(path: string): FolderDatabase {
+  const opening: FolderOpening = openings.get(path) ?? { steps: openFolder(path) };
+  openings.delete(path);
+  while (!opening.database) {
+    opening.wait?.now();
+    isOpen(opening);
+  }
+  return opening.database;
 }
 
 /**
@@ -43,7 +97,7 @@ export function hasState(folder: string): boolean {
 export function openStateStore(folder: string, registrationId: string): StateStore {
   const path = resolve(folder);
   const opened = openFolders.get(path);
-  const shared = opened ?? { database: new FolderDatabase(path), devices: new Set<string>() };
+  const shared = opened ?? { database: openAtOnce(path), devices: new Set<string>() };
   const { database, devices } = shared;
   if (devices.has(registrationId)) {
     throw new DeviceAgentError(
