@@ -12,11 +12,11 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import Database from 'libsql';
-import { openStateStore } from '../src/state/state-store.ts';
+import { openStateStore, prepareStateFolder } from '../src/state/state-store.ts';
 
 let folder: string;
 
@@ -102,6 +102,30 @@ describe('the state store', () => {
       [2, 1, 2].map((value) => ({ synchronous: value })),
     );
     store.close();
+  });
+
+  it('may be prepared beside other work, and taken over at any step', async () => {
+    for (let turns = 0; turns < 8; turns += 1) {
+      const inner = join(folder, `turns-${turns}`, 'made');
+      const preparing = prepareStateFolder(inner);
+      for (let turn = 0; turn < turns; turn += 1) await setImmediate();
+      const store = openStateStore(inner, 'thermostat-1');
+      store.put('a', turns);
+      await preparing;
+      store.close();
+      const again = openStateStore(inner, 'thermostat-1');
+      expect(again.get('a')).toBe(turns);
+      again.close();
+    }
+  });
+
+  it('fail: what could not be prepared is told by the opening', async () => {
+    const holder = await spawnHolder();
+    await prepareStateFolder(folder);
+    expect(() => openStateStore(folder, 'thermostat-9')).toThrow(stateError(/Another agent is running/));
+    await holder.end();
+    await prepareStateFolder(folder);
+    openStateStore(folder, 'thermostat-9').close();
   });
 
   it('fail: a second agent for the same device is told so, and a device beside it is not in its way', () => {
