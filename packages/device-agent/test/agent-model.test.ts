@@ -79,7 +79,7 @@ const commands = fc.commands(
     command('reprovision', (world) => world.reprovision(), true),
     command('reprovision by method', (world) => world.call('reprovision')),
     command('reprovision by twin', (world) => world.order()),
-    command('stop', (world) => world.stop()),
+    fc.constantFrom(0, 0, 5_000).chain((graceMs) => command(`stop within ${graceMs}`, (world) => world.stop(graceMs))),
     command('start', (world) => world.start()),
     fc.integer({ min: 10, max: 400 }).chain((count) =>
       command(`let it run for ${count}`, async () => {

@@ -104,10 +104,10 @@ export class AgentWorld {
     this.#watched.agent.start().catch(() => undefined);
   }
 
-  async stop(): Promise<void> {
+  async stop(graceMs = 0): Promise<void> {
     if (!this.#watched) return;
     const { agent, events } = this.#watched;
-    await agent.stop(0);
+    await agent.stop(graceMs);
     this.#watched = undefined;
     this.#ended.push(events);
   }
