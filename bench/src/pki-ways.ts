@@ -63,7 +63,7 @@ export function rawRequestSigning({ key, toBeSigned }: Material): Way {
   const algorithm = { name: 'ECDSA', namedCurve: 'P-256' };
   return async (count) => {
     for (let index = 0; index < count; index += 1) {
-      const publicKey = await webcrypto.subtle.importKey('raw', point, algorithm, false, ['verify']);
+      const publicKey = await webcrypto.subtle.importKey('raw', point, algorithm, true, ['verify']);
       if (!verify('sha256', toBeSigned, KeyObject.from(publicKey), signature)) throw new Error('not verified');
       sign('sha256', toBeSigned, key);
     }

@@ -77,7 +77,8 @@ export class DeviceIssuer {
 /** By way of Web Crypto, since of Node's ways to read a public key this is the fastest: it takes the point as it is. */
 async function isSigned(request: { point: Uint8Array; signed: Uint8Array; signature: Uint8Array }): Promise<boolean> {
   try {
-    const key = await webcrypto.subtle.importKey('raw', request.point, algorithm, false, ['verify']);
+    // Extractable, as a public key is anyway: Node 24 warns where others become a KeyObject (DEP0204).
+    const key = await webcrypto.subtle.importKey('raw', request.point, algorithm, true, ['verify']);
     return verify('sha256', request.signed, KeyObject.from(key), request.signature);
   } catch {
     // The point is not on the curve.
