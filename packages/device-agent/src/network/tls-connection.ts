@@ -1,5 +1,6 @@
+import { X509Certificate } from 'node:crypto';
 import { isIP, type Socket } from 'node:net';
-import { checkServerIdentity, connect, type SecureContext, type TLSSocket } from 'node:tls';
+import { checkServerIdentity, connect, type PeerCertificate, type SecureContext, type TLSSocket } from 'node:tls';
 import { certificateFacts } from './certificate-facts.ts';
 import { ConnectionError, codeOf, reasonOf } from './connection-error.ts';
 import { formatServerAddress, type ServerAddress } from './server-address.ts';
@@ -28,7 +29,7 @@ export async function openTls(
     socket,
     secureContext,
     host: server.name,
-    ...(isIP(server.name) === 0 && { servername: server.name }),
+    ...(isIP(server.name) === 0 ? { servername: server.name } : { checkServerIdentity: checkAddress }),
     // Node would destroy the socket together with the certificate that has to be named: verified below instead.
     rejectUnauthorized: false,
   });
@@ -46,6 +47,12 @@ export async function openTls(
   }
   ignoreErrors(secured);
   return secured;
+}
+
+/** Node 22.23 looks for an IPv6 address as for a name without letters, and finds it in no certificate. */
+function checkAddress(address: string, certificate: PeerCertificate): Error | undefined {
+  const isThere = new X509Certificate(certificate.raw).checkIP(address) !== undefined;
+  return isThere ? undefined : checkServerIdentity(address, certificate);
 }
 
 function toTlsError(server: ServerAddress, cause: unknown): ConnectionError {
