@@ -1,5 +1,6 @@
 import {
   DeviceAgent,
+  DeviceAgentError,
   exponentialBackoff,
   loadIdentity,
   stopOnSignals,
@@ -63,10 +64,15 @@ export async function runDevice(options: DeviceOptions, reporter: Reporter): Pro
     messagesSent += 1;
     reporter.note(`measured ${JSON.stringify(message.body)} ${JSON.stringify(message.properties)}`);
   };
+  const tellUnsent = (error: unknown): void => {
+    // What is measured while it stops is nobody's any more.
+    const isStopped = error instanceof DeviceAgentError && error.code === 'ERR_AGENT_STOPPED';
+    if (!isStopped) reporter.note(`not sent: ${error instanceof Error ? error.message : String(error)}`);
+  };
   try {
     await agent.start();
     await measure();
-    const timer = setInterval(() => void measure(), options.telemetryIntervalMs);
+    const timer = setInterval(() => void measure().catch(tellUnsent), options.telemetryIntervalMs);
     const end =
       options.runningTimeMs === undefined ? undefined : setTimeout(() => void agent.stop(), options.runningTimeMs);
     const error = await agent.finished.finally(() => {
