@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { deleteIndividualEnrollment, putIndividualEnrollment, updateEnrollmentGroup } from '@contoso/dps-admin';
 import type { Fault } from '@contoso/azure-iot-emulator';
 import { transitions, type Phase } from '../src/agent/phase.ts';
+import { systemClock } from '../src/clock.ts';
 import type { AgentEvent, Clock, DeviceIdentity } from '../src/index.ts';
 import { dpsName, enrollmentGroupId, issueIdentity, watchedAgent, type Contoso, type Watched } from './contoso.ts';
 import { merged, type Json } from './model-hub.ts';
@@ -20,19 +21,7 @@ function fastClock(): Clock {
   const startMs = Date.now();
   return {
     now: () => new Date(startMs + (Date.now() - startMs) * haste),
-    delay: (milliseconds, signal) =>
-      new Promise((resolve, reject) => {
-        signal.throwIfAborted();
-        const onAbort = (): void => {
-          clearTimeout(timer);
-          reject(signal.reason as Error);
-        };
-        const timer = setTimeout(() => {
-          signal.removeEventListener('abort', onAbort);
-          resolve();
-        }, milliseconds / haste);
-        signal.addEventListener('abort', onAbort, { once: true });
-      }),
+    delay: (milliseconds, signal) => systemClock.delay(milliseconds / haste, signal),
   };
 }
 

@@ -5,8 +5,8 @@ import { Outbox } from '../dist/telemetry/outbox.js';
 
 const [folder, inOneTurn, read] = process.argv.slice(2);
 const outbox = new Outbox(openStateStore(folder, 'thermostat-1'));
-// Its process number is on disk by then.
-setTimeout(() => process.stdout.write('open\n'), 200);
+// Its process number is on disk a turn later.
+setImmediate(() => process.stdout.write('open\n'));
 if (read) outbox.startReading();
 let number = 0;
 const fill = async () => {

@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setImmediate, setTimeout } from 'node:timers/promises';
+import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import Database from 'libsql';
@@ -55,7 +55,7 @@ describe('the state store', () => {
     first.close();
     const second = openStateStore(inner, 'thermostat-1');
     expect([second.get('a'), second.get('c')]).toEqual([{ b: [1] }, undefined]);
-    await setTimeout(200);
+    await setImmediate();
     expect(statSync(inner).mode & 0o777).toBe(0o700);
     for (const file of ['agent.db', 'agent.db-wal', 'agent.db-shm', 'agent.lock', 'agent.pid']) {
       expect([file, statSync(join(inner, file)).mode & 0o777]).toEqual([file, 0o600]);

@@ -4,9 +4,6 @@ import Database from 'libsql';
 import { DeviceAgentError } from '../errors.ts';
 import { codeOf } from './state-error.ts';
 
-/** A start is over by then, mostly. */
-const namingDelayMs = 100;
-
 /** Digits of a process number, on any system. */
 const longestNumber = 10;
 
@@ -41,11 +38,10 @@ export function takeFolderLock(folder: string): FolderLock {
   }
   chmodSync(file, 0o600);
   // Only for another process's message: after what the start waits for.
-  const naming = setTimeout(() => nameHolder(holderFile), namingDelayMs);
-  naming.unref();
+  const naming = setImmediate(() => nameHolder(holderFile));
   return {
     release: () => {
-      clearTimeout(naming);
+      clearImmediate(naming);
       lock.exec('ROLLBACK');
       lock.close();
     },
