@@ -131,6 +131,20 @@ export function certificateOf(registrationId: string, more: Partial<NewCertifica
   };
 }
 
+/** Lets somebody act between a run's first question what is there and its entry. */
+export function afterFirstQuestion(inventory: Inventory, act: () => Promise<unknown>): Inventory {
+  const asked: Inventory = {
+    ...inventory,
+    findCurrent: async (ids) => {
+      const found = await inventory.findCurrent(ids);
+      asked.findCurrent = (again) => inventory.findCurrent(again);
+      await act();
+      return found;
+    },
+  };
+  return asked;
+}
+
 export async function collect<T>(values: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
   for await (const value of values) all.push(value);

@@ -8,7 +8,7 @@ import {
   type RefusedItem,
 } from '../src/index.ts';
 import type { Inventory, StationClaim } from '../src/inventory/index.ts';
-import { collect, describeOnBothEngines, expectRefusal } from './inventory-engines.ts';
+import { afterFirstQuestion, collect, describeOnBothEngines, expectRefusal } from './inventory-engines.ts';
 import { createLine, deviceIds, issueIds, issueRequests, makeRequests } from './mass-source.ts';
 
 const order = { orderedBy: 'order 4711', station: 'station-1' };
@@ -238,16 +238,10 @@ describeOnBothEngines('mass issuing with an inventory', (createPlace) => {
     const place = await createPlace();
     const [one, two] = [await place.open(), await place.open()];
     const line = await createLine();
-    // Between this run's question what is there and its entry, the other station issues one of the devices.
-    const late: Inventory = {
-      ...one,
-      findCurrent: async (ids) => {
-        const found = await one.findCurrent(ids);
-        late.findCurrent = (again) => one.findCurrent(again);
-        await issueIds(['contested'], { line, inventory: two, ...order, station: 'station-2' });
-        return found;
-      },
-    };
+    // The other station issues one of the devices.
+    const late = afterFirstQuestion(one, () =>
+      issueIds(['contested'], { line, inventory: two, ...order, station: 'station-2' }),
+    );
     const devices = await issueIds(['a', 'contested', 'b'], { line, inventory: late, ...order });
     expect(devices.map(({ registrationId }) => registrationId)).toEqual(['a', 'b']);
     expect((await one.history('contested')).certificates).toMatchObject([{ station: 'station-2', state: 'delivered' }]);

@@ -8,7 +8,7 @@ import {
   type IssueManyOptions,
 } from '../src/index.ts';
 import type { Inventory } from '../src/inventory/index.ts';
-import { collect, describeOnBothEngines, responsible } from './inventory-engines.ts';
+import { afterFirstQuestion, collect, describeOnBothEngines, responsible } from './inventory-engines.ts';
 import { createLine, deviceIds } from './mass-source.ts';
 import { countSeen, watchMemory } from './memory-watch.ts';
 
@@ -100,16 +100,10 @@ describeOnBothEngines('a device that another station was faster with', (createPl
     const place = await createPlace();
     const [one, two] = [await place.open(), await place.open()];
     const line = await createLine();
-    const late: Inventory = {
-      ...one,
-      findCurrent: async (ids) => {
-        const found = await one.findCurrent(ids);
-        late.findCurrent = (again) => one.findCurrent(again);
-        const theirs = { line, inventory: two, ...responsible, station: 'station-2', threads: 0 };
-        for await (const device of issueMany(['device-1'], theirs)) device.wipe();
-        return found;
-      },
-    };
+    const late = afterFirstQuestion(one, async () => {
+      const theirs = { line, inventory: two, ...responsible, station: 'station-2', threads: 0 };
+      for await (const device of issueMany(['device-1'], theirs)) device.wipe();
+    });
     const onRefused = (): void => undefined;
     const devices = await collect(
       issueMany(deviceIds(3), { line, inventory: late, ...responsible, threads: 0, onRefused }),
